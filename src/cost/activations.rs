@@ -1,0 +1,33 @@
+//! Activations: what nodes write into buffers of their own.
+
+use super::{Branches, Metric, Unit, Visit, total};
+use crate::dim::Dim;
+use crate::ops;
+use crate::tensor::Value;
+
+pub(super) const ACTIVATIONS: Metric = Metric {
+    key: "activations",
+    title: "Activations",
+    unit: Unit::Count,
+    rule: "Elements of the outputs of nodes that own a buffer: folded nodes and views (Reshape, Identity, …) write none. \
+           Graph inputs are not among them.",
+    count: activations,
+    branches: Branches::Costlier,
+};
+
+pub(super) const ACTIVATION_BYTES: Metric = Metric {
+    key: "activation_bytes",
+    title: "Activation bytes",
+    unit: Unit::Bytes,
+    rule: "Bytes of the activations: a sum over all nodes, not the memory needed at one time.",
+    count: activation_bytes,
+    branches: Branches::Costlier,
+};
+
+fn activations(visit: &Visit) -> ops::Result<Dim> {
+    total(visit.written(), Value::elements)
+}
+
+fn activation_bytes(visit: &Visit) -> ops::Result<Dim> {
+    total(visit.written(), Value::bytes)
+}

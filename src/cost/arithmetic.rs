@@ -1,0 +1,35 @@
+//! MACs and FLOPs: what a node computes, by its operator's own rules.
+
+use super::{Branches, Metric, Unit, Visit};
+use crate::dim::Dim;
+use crate::ops;
+
+pub(super) const MACS: Metric = Metric {
+    key: "macs",
+    title: "MACs",
+    unit: Unit::Count,
+    rule: "Multiply-accumulates of convolutions and matrix products, by the operator's rule (docs/operators.md): what \
+           papers call FLOPs. Bias, normalisation, activations, pooling and element-wise work are not among them.",
+    count: macs,
+    branches: Branches::Costlier,
+};
+
+pub(super) const FLOPS: Metric = Metric {
+    key: "flops",
+    title: "FLOPs",
+    unit: Unit::Count,
+    rule: "Arithmetic operations: 2 × MACs, and what the operator's rule adds (docs/operators.md): bias, element-wise \
+           work, reductions, normalisation. An addition, multiplication, division, comparison or elementary function \
+           (exponential, root, tanh, erf) of one element counts 1, whatever its dtype; moving and casting count 0.",
+    count: flops,
+    branches: Branches::Costlier,
+};
+
+fn macs(visit: &Visit) -> ops::Result<Dim> {
+    visit.op.macs.map_or(Ok(Dim::ZERO), |rule| (rule.count)(visit.call, visit.outputs))
+}
+
+fn flops(visit: &Visit) -> ops::Result<Dim> {
+    let rest = visit.op.flops.map_or(Ok(Dim::ZERO), |rule| (rule.count)(visit.call, visit.outputs))?;
+    Ok(macs(visit)? * 2 + rest)
+}

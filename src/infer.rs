@@ -1,0 +1,348 @@
+//! One pass over the nodes in order: every tensor typed, constants and shapes propagated, folded nodes marked.
+
+use rustc_hash::FxHashMap;
+
+use crate::dim::Dim;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Node, Source, TensorId};
+use crate::onnx::{DimensionValue, TypeProto, ValueInfoProto};
+use crate::ops::{self, Bodies, Call, Infer, Op, Stop, Times};
+use crate::tensor::{DType, Scalar, Tensor, Value};
+
+/// Sizes and shapes that the caller fixes.
+#[derive(Clone, Debug, Default)]
+pub struct Bindings {
+    /// Shapes of inputs by name.
+    pub inputs: Vec<(String, Vec<Dim>)>,
+    /// Sizes of free dimensions by name.
+    pub sizes: FxHashMap<String, i64>,
+}
+
+/// What inference found out about a graph.
+#[derive(Debug)]
+pub struct Typed<'g> {
+    /// The graph.
+    pub graph: &'g Graph<'g>,
+    /// What is known of each tensor.
+    pub values: Vec<Value>,
+    /// Which tensors depend on constants and shapes alone.
+    pub constant: Vec<bool>,
+    /// What was found out about each node.
+    pub nodes: Vec<TypedNode<'g>>,
+}
+
+/// What inference found out about a node.
+#[derive(Debug, Default)]
+pub struct TypedNode<'g> {
+    /// Its operator, `None` where the table has none.
+    pub op: Option<&'static Op>,
+    /// It depends on constants and shapes alone: a runtime computes it once, so it costs nothing.
+    pub folded: bool,
+    /// Its operator could not say what its outputs are.
+    pub unknown: bool,
+    /// Its bodies as they were run, and how often each runs.
+    pub bodies: Vec<(&'g str, Typed<'g>, Times)>,
+}
+
+impl std::fmt::Debug for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Typed<'_> {
+    /// What is known of a tensor.
+    pub fn value(&self, id: TensorId) -> &Value {
+        &self.values[id.index()]
+    }
+}
+
+/// Types the model's graph under the caller's bindings. Errors name the node that breaks its operator's specification,
+/// or the input that does not exist or cannot have the given shape.
+///
+/// `declared` is the file's `value_info`: it is asked only where an operator is unknown.
+pub fn infer<'g>(graph: &'g Graph<'g>, declared: &Declared, bindings: &Bindings) -> Result<Typed<'g>> {
+    let mut sizes = bindings.sizes.clone();
+    for (name, shape) in &bindings.inputs {
+        let id = graph.inputs.iter().copied().find(|&id| graph.name(id) == name).ok_or_else(|| {
+            let names: Vec<_> = graph.inputs.iter().map(|&id| format!("\"{}\"", graph.name(id))).collect();
+            Error::new(format!("there is no input \"{name}\": the model has {}", names.join(", ")))
+        })?;
+        bind_symbols(graph, id, shape, &mut sizes)?;
+    }
+    let inputs = graph.inputs.iter().map(|&id| {
+        let mut value = declared_input(graph, id, &sizes);
+        if let Some((_, shape)) = bindings.inputs.iter().find(|(name, _)| name == graph.name(id)) {
+            match &mut value {
+                Value::Tensor(tensor) => tensor.shape = Some(shape.clone()),
+                other => *other = Tensor::new(DType::Undefined, shape.clone()).into(),
+            }
+        }
+        value
+    });
+    let inputs = inputs.collect();
+    run(graph, inputs, None, &Context { declared, sizes: &sizes })
+}
+
+/// The `value_info` of a file by tensor name.
+pub type Declared = FxHashMap<String, Value>;
+
+/// Decodes a graph's `value_info`. It is wanted only where an operator is unknown, so it is not done at load.
+pub fn declared(graph: Option<&crate::onnx::GraphProto>, sizes: &FxHashMap<String, i64>) -> Declared {
+    use prost::Message;
+    let entries = graph.map_or(&[][..], |graph| &graph.value_info[..]);
+    let decoded = entries.iter().filter_map(|entry| ValueInfoProto::decode(entry.clone()).ok());
+    decoded.map(|info| (info.name.clone(), typed(info.r#type.as_ref(), &info.name, sizes))).collect()
+}
+
+struct Context<'c> {
+    declared: &'c Declared,
+    sizes: &'c FxHashMap<String, i64>,
+}
+
+/// An input's shape fixes the free dimensions that its declaration names.
+fn bind_symbols(graph: &Graph<'_>, id: TensorId, shape: &[Dim], sizes: &mut FxHashMap<String, i64>) -> Result<()> {
+    let name = graph.name(id);
+    let Value::Tensor(Tensor { shape: Some(declared), .. }) = declared_input(graph, id, &FxHashMap::default()) else {
+        return Ok(());
+    };
+    if declared.len() != shape.len() {
+        let reason = format!("the input \"{name}\" has {} dimensions, {} are given", declared.len(), shape.len());
+        return Err(Error::new(reason));
+    }
+    for (declared, given) in declared.iter().zip(shape) {
+        let mut symbols = std::collections::BTreeSet::new();
+        declared.symbols(&mut symbols);
+        let (Some(symbol), Some(size)) = (symbols.first(), given.as_int()) else { continue };
+        if *declared != Dim::symbol(symbol) {
+            continue;
+        }
+        if let Some(other) = sizes.insert(symbol.to_string(), size).filter(|&other| other != size) {
+            let reason = format!("the dimension {symbol} would be {other} and, by the input \"{name}\", {size}");
+            return Err(Error::new(reason));
+        }
+    }
+    Ok(())
+}
+
+fn declared_input(graph: &Graph<'_>, id: TensorId, sizes: &FxHashMap<String, i64>) -> Value {
+    match graph.tensors[id.index()].source {
+        Source::Input(declared) => typed(declared, graph.name(id), sizes),
+        _ => Value::Unknown,
+    }
+}
+
+/// A declared type. A dimension without a value or name is named after the tensor and its axis.
+fn typed(declared: Option<&TypeProto>, name: &str, sizes: &FxHashMap<String, i64>) -> Value {
+    let Some(declared) = declared else { return Value::Unknown };
+    let element = |element: &Option<Box<TypeProto>>| Box::new(typed(element.as_deref(), name, sizes));
+    if let Some(tensor) = declared.tensor_type.as_ref().or(declared.sparse_tensor_type.as_ref()) {
+        let size = |symbol: &str| sizes.get(symbol).copied().map(Dim::from);
+        let dim = |(axis, dim): (usize, &crate::onnx::DimensionProto)| match &dim.value {
+            // Exporters write −1 where they mean a free dimension.
+            Some(DimensionValue::Value(size)) if *size >= 0 => Dim::from(*size),
+            Some(DimensionValue::Param(text)) if !text.is_empty() => match Dim::parse(text) {
+                Some(formula) => formula.substitute(&size),
+                None => size(text).unwrap_or_else(|| Dim::symbol(text)),
+            },
+            _ => {
+                let symbol = format!("{name}.{axis}");
+                size(&symbol).unwrap_or_else(|| Dim::symbol(&symbol))
+            }
+        };
+        let shape = tensor.shape.as_ref().map(|shape| shape.dim.iter().enumerate().map(dim).collect());
+        return Tensor { dtype: DType::from_code(tensor.elem_type), shape, contents: None }.into();
+    }
+    if let Some(sequence) = &declared.sequence_type {
+        return Value::Sequence { element: element(&sequence.elem_type), items: None };
+    }
+    if let Some(optional) = &declared.optional_type {
+        return Value::Optional { element: element(&optional.elem_type), present: None };
+    }
+    if let Some(map) = &declared.map_type {
+        return Value::Map { key: DType::from_code(map.key_type), element: element(&map.value_type) };
+    }
+    Value::Unknown
+}
+
+/// Types one graph. `outer` is the enclosing graph's state, for the tensors that a body captures.
+fn run<'g>(
+    graph: &'g Graph<'g>,
+    inputs: Vec<Value>,
+    outer: Option<(&[Value], &[bool])>,
+    context: &Context<'_>,
+) -> Result<Typed<'g>> {
+    let count = graph.tensors.len();
+    let mut typed =
+        Typed { graph, values: Vec::with_capacity(count), constant: Vec::with_capacity(count), nodes: Vec::new() };
+    for tensor in &graph.tensors {
+        let (value, constant) = match tensor.source {
+            Source::Initializer(proto) => (Tensor::of_proto(proto).into(), true),
+            Source::Sparse(proto) => (sparse(proto), true),
+            Source::Outer(id) => {
+                outer.map_or((Value::Unknown, false), |(values, flags)| (values[id.index()].clone(), flags[id.index()]))
+            }
+            Source::Input(_) | Source::Node(_) => (Value::Unknown, false),
+        };
+        if let Some(reason) = value.as_tensor().and_then(impossible) {
+            return Err(Error::new(format!("the tensor \"{}\" {reason}", tensor.name)));
+        }
+        typed.values.push(value);
+        typed.constant.push(constant);
+    }
+    for (&id, value) in graph.inputs.iter().zip(inputs) {
+        if let Some(reason) = value.as_tensor().and_then(impossible) {
+            return Err(Error::new(format!("the input \"{}\" {reason}", graph.name(id))));
+        }
+        typed.values[id.index()] = value;
+    }
+    typed.nodes.reserve(graph.nodes.len());
+    for node in &graph.nodes {
+        let facts = type_node(node, &mut typed, context).map_err(|error| error.at_node(&node.name, node.op_type))?;
+        typed.nodes.push(facts);
+    }
+    Ok(typed)
+}
+
+fn sparse(proto: &crate::onnx::SparseTensorProto) -> Value {
+    let dtype = proto.values.as_ref().map_or(DType::Undefined, |values| DType::from_code(values.data_type));
+    Tensor::new(dtype, proto.dims.iter().map(|&dim| Dim::from(dim)).collect()).into()
+}
+
+/// Why a tensor cannot be: a size that is negative or overflows.
+fn impossible(tensor: &Tensor) -> Option<String> {
+    let shape = tensor.shape.as_ref()?;
+    let overflows = || shape.iter().any(Dim::is_undefined) || shape.iter().product::<Dim>().is_undefined();
+    if shape.iter().any(|dim| dim.as_int().is_some_and(|size| size < 0)) {
+        let sizes: Vec<_> = shape.iter().map(Dim::to_string).collect();
+        return Some(format!("would have the impossible shape {}", sizes.join("×")));
+    }
+    overflows().then(|| "has more elements than 64-bit integers can count, or a formula too long to hold".to_string())
+}
+
+fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_>) -> Result<TypedNode<'g>> {
+    let op = ops::find(node.domain, node.op_type);
+    let constant = node.reads().all(|id| typed.constant[id.index()]);
+    let mut facts = TypedNode {
+        op,
+        folded: op.is_some_and(|op| op.shape_only || constant && !op.random),
+        ..TypedNode::default()
+    };
+    let outputs = match op {
+        Some(op) => call(op, node, typed, context, &mut facts.bodies),
+        None => Err(Stop::Unknown),
+    };
+    let mut outputs = match outputs {
+        Ok(outputs) => outputs,
+        Err(Stop::Invalid(reason)) => return Err(Error::new(reason)),
+        Err(Stop::Unknown) => {
+            facts.unknown = true;
+            Vec::new()
+        }
+    };
+    outputs.resize(node.outputs.len(), Value::Unknown);
+    for (id, mut value) in node.outputs.iter().zip(outputs) {
+        let Some(id) = id else { continue };
+        if let Some(reason) = value.as_tensor().and_then(impossible) {
+            return Err(Error::new(format!("its output \"{}\" {reason}", typed.graph.name(*id))));
+        }
+        if matches!(value, Value::Unknown) {
+            value = context.declared.get(typed.graph.name(*id)).cloned().unwrap_or_default();
+        }
+        typed.values[id.index()] = value;
+        typed.constant[id.index()] = facts.folded;
+    }
+    Ok(facts)
+}
+
+fn call<'g>(
+    op: &'static Op,
+    node: &'g Node<'g>,
+    typed: &Typed<'g>,
+    context: &Context<'_>,
+    bodies: &mut Vec<(&'g str, Typed<'g>, Times)>,
+) -> ops::Result<Vec<Value>> {
+    let mut inputs: Vec<Option<&Value>> = Vec::with_capacity(node.inputs.len());
+    inputs.extend(node.inputs.iter().map(|id| id.map(|id| typed.value(id))));
+    let call = Call {
+        name: &node.name,
+        opset: node.opset,
+        attributes: &node.attributes,
+        inputs: &inputs,
+        outputs: node.outputs.len(),
+        sizes: context.sizes,
+    };
+    match op.infer {
+        Infer::Plain(infer) => infer(&call),
+        Infer::Control(infer) => {
+            let mut runner = Runner { node, typed, context, ran: Vec::new() };
+            let outputs = infer(&call, &mut runner)?;
+            *bodies = runner.ran.into_iter().filter_map(|(name, ran, times)| Some((name, ran?, times?))).collect();
+            Ok(outputs)
+        }
+    }
+}
+
+/// Runs the bodies of one node.
+struct Runner<'r, 'g, 'c> {
+    node: &'g Node<'g>,
+    typed: &'r Typed<'g>,
+    context: &'r Context<'c>,
+    ran: Vec<(&'g str, Option<Typed<'g>>, Option<Times>)>,
+}
+
+impl<'g> Runner<'_, 'g, '_> {
+    fn entry(&mut self, attribute: &str) -> Option<usize> {
+        let name = self.node.bodies.iter().find(|body| body.attribute == attribute)?.attribute;
+        if let Some(index) = self.ran.iter().position(|(known, ..)| *known == name) {
+            return Some(index);
+        }
+        self.ran.push((name, None, None));
+        Some(self.ran.len() - 1)
+    }
+
+    fn body(&self, attribute: &str) -> ops::Result<&'g Graph<'g>> {
+        let body = self.node.bodies.iter().find(|body| body.attribute == attribute);
+        body.map(|body| &body.graph).ok_or_else(|| Stop::Invalid(format!("the body `{attribute}` is missing")))
+    }
+}
+
+impl Bodies for Runner<'_, '_, '_> {
+    fn inputs(&self, attribute: &str) -> ops::Result<usize> {
+        Ok(self.body(attribute)?.inputs.len())
+    }
+
+    fn run(&mut self, attribute: &str, inputs: Vec<Value>) -> ops::Result<Vec<Value>> {
+        let graph = self.body(attribute)?;
+        if graph.inputs.len() != inputs.len() {
+            let (wanted, given) = (graph.inputs.len(), inputs.len());
+            return Err(Stop::Invalid(format!("the body `{attribute}` has {wanted} inputs, it is given {given}")));
+        }
+        // What the node does not know of an input, the body may declare.
+        let inputs = graph.inputs.iter().zip(inputs).map(|(&id, value)| match value {
+            Value::Unknown => declared_input(graph, id, self.context.sizes),
+            value => value,
+        });
+        let outer = Some((&self.typed.values[..], &self.typed.constant[..]));
+        let ran = run(graph, inputs.collect(), outer, self.context).map_err(|error| Stop::Invalid(error.to_string()))?;
+        let outputs = graph.outputs.iter().map(|&id| ran.value(id).clone()).collect();
+        if let Some(index) = self.entry(attribute) {
+            self.ran[index].1 = Some(ran);
+        }
+        Ok(outputs)
+    }
+
+    fn times(&mut self, attribute: &str, times: Times) {
+        if let Some(index) = self.entry(attribute) {
+            self.ran[index].2 = Some(times);
+        }
+    }
+}
+
+/// The elements of a rank-0 or one-element truth value, where known.
+pub fn truth(value: &Value) -> Option<bool> {
+    match value.as_tensor()?.scalars()?.first()? {
+        Scalar::Bool(truth) => Some(*truth),
+        scalar => scalar.as_float().map(|number| number != 0.0),
+    }
+}

@@ -1,0 +1,5 @@
+//! attention.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

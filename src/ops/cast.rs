@@ -1,0 +1,5 @@
+//! Conversions: Cast, CastLike, BitCast.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! control.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

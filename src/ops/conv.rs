@@ -1,0 +1,5 @@
+//! conv.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! detection.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

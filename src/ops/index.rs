@@ -1,0 +1,5 @@
+//! index.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! layout.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! linear_attention.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

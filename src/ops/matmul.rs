@@ -1,0 +1,5 @@
+//! matmul.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! microsoft.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! ml.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

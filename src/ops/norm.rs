@@ -1,0 +1,5 @@
+//! norm.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

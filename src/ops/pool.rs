@@ -1,0 +1,5 @@
+//! pool.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! random.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! reduce.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! resize.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

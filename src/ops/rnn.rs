@@ -1,0 +1,5 @@
+//! rnn.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

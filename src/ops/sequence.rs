@@ -1,0 +1,5 @@
+//! sequence.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

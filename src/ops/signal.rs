@@ -1,0 +1,5 @@
+//! signal.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];

@@ -1,0 +1,5 @@
+//! text.
+
+use super::Op;
+
+pub(super) const OPS: &[Op] = &[];
