@@ -60,7 +60,10 @@ impl Attributes<'_> {
     pub fn ints(&self, name: &str) -> Result<Option<&[i64]>> {
         let list = self.find(name).filter(|attribute| attribute.ref_attr_name.is_empty());
         match list {
-            Some(one) if one.ints.is_empty() && (one.i.is_some() || one.s.is_some() || one.f.is_some() || one.t.is_some()) => {
+            Some(one)
+                if one.ints.is_empty()
+                    && (one.i.is_some() || one.s.is_some() || one.f.is_some() || one.t.is_some()) =>
+            {
                 invalid(format!("the attribute `{name}` must be a list of integers"))
             }
             list => Ok(list.map(|attribute| &attribute.ints[..])),
@@ -76,7 +79,8 @@ impl Attributes<'_> {
     /// A list of strings.
     pub fn strings(&self, name: &str) -> Result<Option<Vec<&str>>> {
         let list = self.find(name).filter(|attribute| attribute.ref_attr_name.is_empty());
-        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| format!("the attribute `{name}` must hold UTF-8").into());
+        let text =
+            |bytes| std::str::from_utf8(bytes).map_err(|_| format!("the attribute `{name}` must hold UTF-8").into());
         list.map(|attribute| attribute.strings.iter().map(|bytes| text(bytes)).collect()).transpose()
     }
 
@@ -84,7 +88,9 @@ impl Attributes<'_> {
     pub fn tensor(&self, name: &str) -> Result<Option<&TensorProto>> {
         match self.find(name) {
             None => Ok(None),
-            Some(attribute) if attribute.t.is_some() || !attribute.ref_attr_name.is_empty() => Ok(attribute.t.as_deref()),
+            Some(attribute) if attribute.t.is_some() || !attribute.ref_attr_name.is_empty() => {
+                Ok(attribute.t.as_deref())
+            }
             Some(_) => invalid(format!("the attribute `{name}` must be a tensor")),
         }
     }

@@ -11,7 +11,8 @@ use rustc_hash::FxHashMap;
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::onnx::{
-    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto, metadata,
+    AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, TypeProto,
+    metadata,
 };
 
 /// The most nodes that a model may have once its functions are inlined.
@@ -170,7 +171,8 @@ struct Builder<'m> {
 /// The source of an output until its node is built; it stays where a function does not produce what it promises.
 const NOT_YET: Source<'static> = Source::Node(usize::MAX);
 
-static IDENTITY: LazyLock<NodeProto> = LazyLock::new(|| NodeProto { op_type: "Identity".to_string(), ..NodeProto::default() });
+static IDENTITY: LazyLock<NodeProto> =
+    LazyLock::new(|| NodeProto { op_type: "Identity".to_string(), ..NodeProto::default() });
 
 impl<'m> Builder<'m> {
     fn graph(
@@ -290,11 +292,17 @@ impl<'m> Builder<'m> {
         let attributes = region.bind(&proto.attribute);
         let key = (domain(&proto.domain), proto.op_type.as_str());
         let called = self.functions.get(&key).and_then(|overloads| {
-            overloads.iter().copied().find(|candidate| candidate.overload == proto.overload).or(overloads.first().copied())
+            overloads
+                .iter()
+                .copied()
+                .find(|candidate| candidate.overload == proto.overload)
+                .or(overloads.first().copied())
         });
         self.nodes += 1;
         if self.nodes > NODE_LIMIT {
-            return Err(Error::new(format!("the model has more than {NODE_LIMIT} nodes once its functions are inlined")));
+            return Err(Error::new(format!(
+                "the model has more than {NODE_LIMIT} nodes once its functions are inlined"
+            )));
         }
         if let Some(called) = called {
             return self.call(called, name, &inputs, &outputs, &attributes, level);
@@ -473,9 +481,11 @@ fn finish(mut graph: Graph<'_>) -> Result<Graph<'_>> {
     if let Some(&id) = graph.outputs.iter().find(|&&id| producer(&graph, id) == Some(usize::MAX)) {
         return Err(Error::new(format!("nothing produces the graph output \"{}\"", graph.name(id))));
     }
-    let ordered = graph.nodes.iter().enumerate().all(|(index, node)| {
-        node.reads().all(|id| producer(&graph, id).is_none_or(|producer| producer < index))
-    });
+    let ordered = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .all(|(index, node)| node.reads().all(|id| producer(&graph, id).is_none_or(|producer| producer < index)));
     if !ordered {
         reorder(&mut graph)?;
     }
@@ -488,7 +498,8 @@ fn finish(mut graph: Graph<'_>) -> Result<Graph<'_>> {
     for &id in &graph.inputs {
         inputs.insert(id, dag.add_node(Vertex::Input(id)));
     }
-    let from = |graph: &Graph<'_>, id: TensorId| producer(graph, id).map(NodeIndex::new).or_else(|| inputs.get(&id).copied());
+    let from =
+        |graph: &Graph<'_>, id: TensorId| producer(graph, id).map(NodeIndex::new).or_else(|| inputs.get(&id).copied());
     for (index, node) in graph.nodes.iter().enumerate() {
         for id in node.reads() {
             if let Some(source) = from(&graph, id) {

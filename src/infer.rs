@@ -1,11 +1,14 @@
 //! One pass over the nodes in order: every tensor typed, constants and shapes propagated, folded nodes marked.
 
+use std::cell::OnceCell;
+
+use prost::Message;
 use rustc_hash::FxHashMap;
 
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Source, TensorId};
-use crate::onnx::{DimensionValue, TypeProto, ValueInfoProto};
+use crate::onnx::{DimensionValue, ModelProto, TypeProto, ValueInfoProto};
 use crate::ops::{self, Bodies, Call, Infer, Op, Stop, Times};
 use crate::tensor::{DType, Scalar, Tensor, Value};
 
@@ -60,8 +63,8 @@ impl Typed<'_> {
 /// Types the model's graph under the caller's bindings. Errors name the node that breaks its operator's specification,
 /// or the input that does not exist or cannot have the given shape.
 ///
-/// `declared` is the file's `value_info`: it is asked only where an operator is unknown.
-pub fn infer<'g>(graph: &'g Graph<'g>, declared: &Declared, bindings: &Bindings) -> Result<Typed<'g>> {
+/// The file's `value_info` is read only where an operator is unknown.
+pub fn infer<'g>(graph: &'g Graph<'g>, file: &ModelProto, bindings: &Bindings) -> Result<Typed<'g>> {
     let mut sizes = bindings.sizes.clone();
     for (name, shape) in &bindings.inputs {
         let id = graph.inputs.iter().copied().find(|&id| graph.name(id) == name).ok_or_else(|| {
@@ -81,23 +84,28 @@ pub fn infer<'g>(graph: &'g Graph<'g>, declared: &Declared, bindings: &Bindings)
         value
     });
     let inputs = inputs.collect();
-    run(graph, inputs, None, &Context { declared, sizes: &sizes })
+    run(graph, inputs, None, &Context { file, declared: OnceCell::new(), sizes: &sizes })
 }
 
-/// The `value_info` of a file by tensor name.
-pub type Declared = FxHashMap<String, Value>;
-
-/// Decodes a graph's `value_info`. It is wanted only where an operator is unknown, so it is not done at load.
-pub fn declared(graph: Option<&crate::onnx::GraphProto>, sizes: &FxHashMap<String, i64>) -> Declared {
-    use prost::Message;
-    let entries = graph.map_or(&[][..], |graph| &graph.value_info[..]);
-    let decoded = entries.iter().filter_map(|entry| ValueInfoProto::decode(entry.clone()).ok());
-    decoded.map(|info| (info.name.clone(), typed(info.r#type.as_ref(), &info.name, sizes))).collect()
-}
-
+/// What all graphs of one model share.
 struct Context<'c> {
-    declared: &'c Declared,
+    file: &'c ModelProto,
+    declared: OnceCell<FxHashMap<String, Value>>,
     sizes: &'c FxHashMap<String, i64>,
+}
+
+impl Context<'_> {
+    /// What the file's `value_info` says of a tensor. It is decoded when the first unknown operator asks.
+    fn declared(&self, name: &str) -> Value {
+        let table = self.declared.get_or_init(|| {
+            let entries = self.file.graph.as_ref().map_or(&[][..], |graph| &graph.value_info[..]);
+            let decoded = entries.iter().filter_map(|entry| ValueInfoProto::decode(entry.clone()).ok());
+            let outputs = self.file.graph.iter().flat_map(|graph| graph.output.iter().cloned());
+            let typed = |info: ValueInfoProto| (typed(info.r#type.as_ref(), &info.name, self.sizes), info.name);
+            decoded.chain(outputs).map(typed).map(|(value, name)| (name, value)).collect()
+        });
+        table.get(name).cloned().unwrap_or_default()
+    }
 }
 
 /// An input's shape fixes the free dimensions that its declaration names.
@@ -223,11 +231,8 @@ fn impossible(tensor: &Tensor) -> Option<String> {
 fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_>) -> Result<TypedNode<'g>> {
     let op = ops::find(node.domain, node.op_type);
     let constant = node.reads().all(|id| typed.constant[id.index()]);
-    let mut facts = TypedNode {
-        op,
-        folded: op.is_some_and(|op| op.shape_only || constant && !op.random),
-        ..TypedNode::default()
-    };
+    let mut facts =
+        TypedNode { op, folded: op.is_some_and(|op| op.shape_only || constant && !op.random), ..TypedNode::default() };
     let outputs = match op {
         Some(op) => call(op, node, typed, context, &mut facts.bodies),
         None => Err(Stop::Unknown),
@@ -247,7 +252,7 @@ fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_
             return Err(Error::new(format!("its output \"{}\" {reason}", typed.graph.name(*id))));
         }
         if matches!(value, Value::Unknown) {
-            value = context.declared.get(typed.graph.name(*id)).cloned().unwrap_or_default();
+            value = context.declared(typed.graph.name(*id));
         }
         typed.values[id.index()] = value;
         typed.constant[id.index()] = facts.folded;
@@ -324,7 +329,8 @@ impl Bodies for Runner<'_, '_, '_> {
             value => value,
         });
         let outer = Some((&self.typed.values[..], &self.typed.constant[..]));
-        let ran = run(graph, inputs.collect(), outer, self.context).map_err(|error| Stop::Invalid(error.to_string()))?;
+        let ran =
+            run(graph, inputs.collect(), outer, self.context).map_err(|error| Stop::Invalid(error.to_string()))?;
         let outputs = graph.outputs.iter().map(|&id| ran.value(id).clone()).collect();
         if let Some(index) = self.entry(attribute) {
             self.ran[index].1 = Some(ran);

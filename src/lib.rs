@@ -1,2 +1,39 @@
-//! wip
-pub mod attributes; pub mod cost; pub mod dim; pub mod error; pub mod graph; pub mod infer; pub mod model; pub mod onnx; pub mod ops; pub mod tensor;
+//! The exact static cost of any ONNX model: MACs, FLOPs, parameters, activations, memory access.
+//!
+//! ```text
+//! x.onnx ─Model::open─▶ Model ─graph─▶ Graph ─infer─▶ Typed ─cost, memory─▶ Report ─render─▶ text | json | csv | md
+//!                                                                             └─verify─▶ findings
+//! ```
+//!
+//! ```
+//! let report = lwstat::Model::open("graphs/mobilenet_v2_1.0.onnx")?.report(&lwstat::Bindings::default())?;
+//! println!("{} MACs, {} params", report.totals.counts.get("macs").unwrap(), report.totals.counts.get("params").unwrap());
+//! # assert_eq!(report.totals.counts.get("params"), Some(&lwstat::Dim::from(3_504_872i64)));
+//! # Ok::<(), lwstat::Error>(())
+//! ```
+//!
+//! The library neither prints nor exits and keeps no global state; [`Model::read`] takes bytes where there is no file
+//! system. Everything is `Send` and `Sync`, so models can be analyzed in parallel.
+
+pub mod attributes;
+pub mod cost;
+pub mod dim;
+pub mod error;
+pub mod figures;
+pub mod graph;
+pub mod infer;
+pub mod memory;
+pub mod model;
+pub mod onnx;
+pub mod ops;
+pub mod render;
+pub mod report;
+pub mod summary;
+pub mod tensor;
+pub mod verify;
+
+pub use dim::Dim;
+pub use error::{Error, Result};
+pub use infer::Bindings;
+pub use model::Model;
+pub use report::Report;

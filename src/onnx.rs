@@ -372,10 +372,14 @@ impl Message for TensorProto {
 pub(crate) fn metadata(entries: &[Bytes], key: &str) -> Option<String> {
     entries.iter().find_map(|entry| {
         // The key comes first in every writer's output, so most entries are told apart without decoding them.
-        let quick = entry.first() == Some(&0x0a) && !entry.get(2..).is_some_and(|rest| rest.starts_with(key.as_bytes()));
+        let quick =
+            entry.first() == Some(&0x0a) && !entry.get(2..).is_some_and(|rest| rest.starts_with(key.as_bytes()));
         if quick {
             return None;
         }
-        StringStringEntryProto::decode(entry.clone()).ok().filter(|decoded| decoded.key == key).map(|decoded| decoded.value)
+        StringStringEntryProto::decode(entry.clone())
+            .ok()
+            .filter(|decoded| decoded.key == key)
+            .map(|decoded| decoded.value)
     })
 }

@@ -191,7 +191,10 @@ impl Tensor {
     pub fn with_scalars(mut self, scalars: Vec<Scalar>) -> Tensor {
         let fits = self.elements().and_then(|n| n.as_int()) == Some(scalars.len() as i64);
         let overflow = |scalar: &Scalar| matches!(scalar, Scalar::Int(value) if value.is_undefined());
-        if fits && scalars.len() as i64 <= CONTENTS_LIMIT && (scalars.is_empty() || scalars.iter().any(|s| *s != Scalar::Unknown)) {
+        if fits
+            && scalars.len() as i64 <= CONTENTS_LIMIT
+            && (scalars.is_empty() || scalars.iter().any(|s| *s != Scalar::Unknown))
+        {
             // An overflowing integer wraps at run time; what it wraps to is left open.
             let scalars = scalars.into_iter().map(|s| if overflow(&s) { Scalar::Unknown } else { s });
             self.contents = Some(Contents::Known(scalars.collect()));
@@ -319,7 +322,9 @@ impl From<Tensor> for Value {
 }
 
 fn stored_scalars(tensor: &TensorProto) -> Option<Vec<Scalar>> {
-    let count = tensor.dims.iter().try_fold(1i64, |n, &dim| n.checked_mul(dim)).filter(|n| (0..=CONTENTS_LIMIT).contains(n))? as usize;
+    let count =
+        tensor.dims.iter().try_fold(1i64, |n, &dim| n.checked_mul(dim)).filter(|n| (0..=CONTENTS_LIMIT).contains(n))?
+            as usize;
     let dtype = DType::from_code(tensor.data_type);
     let scalars = match &tensor.raw_data {
         Some(raw) => raw_scalars(raw.clone(), dtype, count)?,
@@ -395,15 +400,22 @@ fn typed_scalars(tensor: &TensorProto, dtype: DType, count: usize) -> Option<Vec
     match dtype {
         DType::F32 => raw_scalars(&chain(&tensor.float_data)[..], dtype, count),
         DType::F64 => raw_scalars(&chain(&tensor.double_data)[..], dtype, count),
-        DType::I64 => varints(&tensor.int64_data, count).map(|v| v.into_iter().map(|v| Scalar::Int(Dim::from(v as i64))).collect()),
+        DType::I64 => varints(&tensor.int64_data, count)
+            .map(|v| v.into_iter().map(|v| Scalar::Int(Dim::from(v as i64))).collect()),
         DType::U32 | DType::U64 => varints(&tensor.uint64_data, count).map(|v| v.into_iter().map(unsigned).collect()),
-        DType::String => tensor.string_data.iter().map(|text| Some(Scalar::Text(std::str::from_utf8(text).ok()?.into()))).collect(),
-        DType::Bool => varints(&tensor.int32_data, count).map(|v| v.into_iter().map(|v| Scalar::Bool(v != 0)).collect()),
-        DType::F16 => varints(&tensor.int32_data, count).map(|v| v.into_iter().map(|v| Scalar::Float(half(v as u16))).collect()),
-        DType::BF16 => varints(&tensor.int32_data, count).map(|v| v.into_iter().map(|v| Scalar::Float(brain_float(v as u16))).collect()),
-        DType::I32 | DType::I16 | DType::I8 | DType::U16 | DType::U8 => {
-            varints(&tensor.int32_data, count).map(|v| v.into_iter().map(|v| Scalar::Int(Dim::from(v as i64))).collect())
+        DType::String => {
+            tensor.string_data.iter().map(|text| Some(Scalar::Text(std::str::from_utf8(text).ok()?.into()))).collect()
         }
+        DType::Bool => {
+            varints(&tensor.int32_data, count).map(|v| v.into_iter().map(|v| Scalar::Bool(v != 0)).collect())
+        }
+        DType::F16 => {
+            varints(&tensor.int32_data, count).map(|v| v.into_iter().map(|v| Scalar::Float(half(v as u16))).collect())
+        }
+        DType::BF16 => varints(&tensor.int32_data, count)
+            .map(|v| v.into_iter().map(|v| Scalar::Float(brain_float(v as u16))).collect()),
+        DType::I32 | DType::I16 | DType::I8 | DType::U16 | DType::U8 => varints(&tensor.int32_data, count)
+            .map(|v| v.into_iter().map(|v| Scalar::Int(Dim::from(v as i64))).collect()),
         _ => None,
     }
 }

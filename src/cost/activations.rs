@@ -1,6 +1,6 @@
 //! Activations: what nodes write into buffers of their own.
 
-use super::{Branches, Metric, Unit, Visit, total};
+use super::{Counted, Metric, Unit, Visit, total};
 use crate::dim::Dim;
 use crate::ops;
 use crate::tensor::Value;
@@ -12,7 +12,7 @@ pub(super) const ACTIVATIONS: Metric = Metric {
     rule: "Elements of the outputs of nodes that own a buffer: folded nodes and views (Reshape, Identity, …) write none. \
            Graph inputs are not among them.",
     count: activations,
-    branches: Branches::Costlier,
+    counted: Counted::PerRun,
 };
 
 pub(super) const ACTIVATION_BYTES: Metric = Metric {
@@ -21,7 +21,7 @@ pub(super) const ACTIVATION_BYTES: Metric = Metric {
     unit: Unit::Bytes,
     rule: "Bytes of the activations: a sum over all nodes, not the memory needed at one time.",
     count: activation_bytes,
-    branches: Branches::Costlier,
+    counted: Counted::PerRun,
 };
 
 fn activations(visit: &Visit) -> ops::Result<Dim> {

@@ -1,6 +1,6 @@
 //! MACs and FLOPs: what a node computes, by its operator's own rules.
 
-use super::{Branches, Metric, Unit, Visit};
+use super::{Counted, Metric, Unit, Visit};
 use crate::dim::Dim;
 use crate::ops;
 
@@ -11,7 +11,7 @@ pub(super) const MACS: Metric = Metric {
     rule: "Multiply-accumulates of convolutions and matrix products, by the operator's rule (docs/operators.md): what \
            papers call FLOPs. Bias, normalisation, activations, pooling and element-wise work are not among them.",
     count: macs,
-    branches: Branches::Costlier,
+    counted: Counted::PerRun,
 };
 
 pub(super) const FLOPS: Metric = Metric {
@@ -22,7 +22,7 @@ pub(super) const FLOPS: Metric = Metric {
            work, reductions, normalisation. An addition, multiplication, division, comparison or elementary function \
            (exponential, root, tanh, erf) of one element counts 1, whatever its dtype; moving and casting count 0.",
     count: flops,
-    branches: Branches::Costlier,
+    counted: Counted::PerRun,
 };
 
 fn macs(visit: &Visit) -> ops::Result<Dim> {

@@ -17,17 +17,17 @@ pub struct Leaf {
     pub parameter: bool,
 }
 
-/// Which tensors have been counted, one [`Leaves`] a graph.
+/// Which tensors of a graph have been counted.
 #[derive(Debug)]
-pub struct Leaves {
+pub(crate) struct Leaves {
     seen: Vec<bool>,
     /// Tensors that are parameters by way of some node.
-    pub parameters: Vec<bool>,
+    pub(crate) parameters: Vec<bool>,
 }
 
 impl Leaves {
     /// Nothing counted yet.
-    pub fn new(typed: &Typed<'_>) -> Leaves {
+    pub(crate) fn new(typed: &Typed<'_>) -> Leaves {
         let none = vec![false; typed.graph.tensors.len()];
         Leaves { seen: none.clone(), parameters: none }
     }
@@ -52,7 +52,13 @@ enum Search {
 
 /// The leaves that this operand adds to the account of the innermost frame's node. Parameters and constants are asked
 /// for in two passes over the graph, so that a tensor that one node learns and another takes as a setting is a parameter.
-pub(crate) fn operand(frames: &mut [Frame<'_, '_>], id: TensorId, role: Option<Role>, parameters: bool, found: &mut Vec<Leaf>) {
+pub(crate) fn operand(
+    frames: &mut [Frame<'_, '_>],
+    id: TensorId,
+    role: Option<Role>,
+    parameters: bool,
+    found: &mut Vec<Leaf>,
+) {
     let search = match (parameters, super::is_parameter_role(role)) {
         (true, true) if role == Some(Role::Parameter) => Search::AnyParameter,
         (true, true) => Search::Parameter,

@@ -1,6 +1,6 @@
 //! Memory access: what nodes read and write, the cost that ShuffleNetV2 sets beside FLOPs.
 
-use super::{Branches, Metric, Unit, Visit, total};
+use super::{Counted, Metric, Unit, Visit, total};
 use crate::dim::Dim;
 use crate::ops::{self, Stop};
 use crate::tensor::Value;
@@ -13,7 +13,7 @@ pub(super) const MEMORY_ACCESS: Metric = Metric {
            a pointwise convolution hw(c₁ + c₂) + c₁c₂). An operator that reads part of an input counts what it reads; \
            views and folded nodes access nothing.",
     count: elements,
-    branches: Branches::Costlier,
+    counted: Counted::PerRun,
 };
 
 pub(super) const MEMORY_ACCESS_BYTES: Metric = Metric {
@@ -22,7 +22,7 @@ pub(super) const MEMORY_ACCESS_BYTES: Metric = Metric {
     unit: Unit::Bytes,
     rule: "Memory access with every element at its tensor's dtype.",
     count: bytes,
-    branches: Branches::Costlier,
+    counted: Counted::PerRun,
 };
 
 fn elements(visit: &Visit) -> ops::Result<Dim> {

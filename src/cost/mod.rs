@@ -4,13 +4,15 @@ use crate::dim::Dim;
 use crate::ops::{self, Call, Op, Role, Stop, Storage};
 use crate::tensor::Value;
 
+mod account;
 mod activations;
 mod arithmetic;
 mod leaves;
 mod memory_access;
 mod parameters;
 
-pub use leaves::{Leaf, Leaves};
+pub use account::{Account, Coverage, Row, account};
+pub use leaves::Leaf;
 
 /// What a metric is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +23,13 @@ pub enum Unit {
     Bytes,
 }
 
-/// How the bodies of one node that exclude each other (`If`) make up the node's metric.
+/// How a body's metric counts in the account of the node that runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Branches {
-    /// One of them runs: the costlier one is the bound.
-    Costlier,
-    /// All are stored.
-    Sum,
+pub enum Counted {
+    /// For every run: a loop multiplies it, and of branches that exclude each other the costlier one is the bound.
+    PerRun,
+    /// Once: what is stored is stored for all branches, however often they run.
+    Stored,
 }
 
 /// One metric.
@@ -42,8 +44,8 @@ pub struct Metric {
     pub rule: &'static str,
     /// Its value for one node.
     pub count: fn(&Visit) -> ops::Result<Dim>,
-    /// How branches that exclude each other count.
-    pub branches: Branches,
+    /// How bodies count.
+    pub counted: Counted,
 }
 
 /// The table, in the order in which metrics are shown.
@@ -89,7 +91,8 @@ impl Visit<'_> {
     fn written(&self) -> impl Iterator<Item = &Value> {
         let view = self.is_view();
         let named = self.named.iter().copied();
-        self.outputs.iter().zip(named).enumerate().filter(move |(index, (_, named))| *named && !(view && *index == 0)).map(|(_, (value, _))| value)
+        let owned = move |(index, (_, named)): &(usize, (_, bool))| *named && !(view && *index == 0);
+        self.outputs.iter().zip(named).enumerate().filter(owned).map(|(_, (value, _))| value)
     }
 }
 
@@ -98,32 +101,59 @@ fn total<'v>(values: impl Iterator<Item = &'v Value>, measure: fn(&Value) -> Opt
     values.map(measure).sum::<Option<Dim>>().ok_or(Stop::Unknown)
 }
 
-/// The account of one node: a value for each of [`METRICS`], `None` where unknown.
-pub type Counts = Vec<Option<Dim>>;
+/// A value for each of [`METRICS`], `None` where unknown. Serializes as a map by metric key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Counts(pub Vec<Option<Dim>>);
 
-/// Counts nothing.
-pub fn zero() -> Counts {
-    vec![Some(Dim::ZERO); METRICS.len()]
+impl Counts {
+    /// Nothing counted.
+    pub fn zero() -> Counts {
+        Counts(vec![Some(Dim::ZERO); METRICS.len()])
+    }
+
+    /// The count of this metric; `None` where it is unknown or there is no such metric.
+    pub fn get(&self, key: &str) -> Option<&Dim> {
+        self.0.get(index_of(key)?)?.as_ref()
+    }
+
+    /// Adds what is known of other counts; says for which metrics something is not.
+    pub fn add(&mut self, other: &Counts) {
+        for (sum, count) in self.0.iter_mut().zip(&other.0) {
+            if let (Some(sum), Some(count)) = (sum, count) {
+                *sum += count;
+            }
+        }
+    }
+
+    /// The sum of two counts, unknown where one of them is.
+    fn plus(&self, other: &Counts) -> Counts {
+        let sum = |(a, b): (&Option<Dim>, &Option<Dim>)| Some(a.as_ref()? + b.as_ref()?);
+        Counts(self.0.iter().zip(&other.0).map(sum).collect())
+    }
+
+    /// FLOPs per byte of memory access; `None` where either is unknown or a formula, or nothing moves.
+    pub fn intensity(&self) -> Option<f64> {
+        let (flops, bytes) = (self.get("flops")?.as_int()?, self.get("memory_access_bytes")?.as_int()?);
+        (bytes != 0).then(|| flops as f64 / bytes as f64)
+    }
+}
+
+impl serde::Serialize for Counts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(METRICS.iter().map(|metric| metric.key).zip(&self.0))
+    }
 }
 
 /// Counts one node. An error where the operator's rule says that the call breaks its specification or a count overflows.
-pub fn count(visit: &Visit) -> ops::Result<Counts> {
-    let one = |metric: &Metric| match (metric.count)(visit) {
+fn count(visit: &Visit, metric: &Metric) -> ops::Result<Option<Dim>> {
+    match (metric.count)(visit) {
         Ok(count) if count.is_undefined() => {
             ops::invalid(format!("its {} overflow 64-bit integers, or their formula is too long to hold", metric.title))
         }
         Ok(count) => Ok(Some(count)),
         Err(Stop::Unknown) => Ok(None),
         Err(invalid) => Err(invalid),
-    };
-    METRICS.iter().map(one).collect()
-}
-
-/// FLOPs per byte of memory access: 0 where nothing moves, `None` where either is unknown or a formula.
-pub fn intensity(counts: &[Option<Dim>]) -> Option<f64> {
-    let value = |key| counts.get(index_of(key)?)?.as_ref()?.as_int();
-    let (flops, bytes) = (value("flops")?, value("memory_access_bytes")?);
-    Some(if bytes == 0 { 0.0 } else { flops as f64 / bytes as f64 })
+    }
 }
 
 /// A constant operand's part in the account: learned, or not.

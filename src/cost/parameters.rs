@@ -1,6 +1,6 @@
 //! Parameters, constants and the bytes of weights: what is stored, counted at its leaf.
 
-use super::{Branches, Leaf, Metric, Unit, Visit};
+use super::{Counted, Leaf, Metric, Unit, Visit};
 use crate::dim::Dim;
 use crate::ops::{self, Stop};
 
@@ -14,7 +14,7 @@ pub(super) const PARAMS: Metric = Metric {
            setting (bounds, scales, zero points). Counted at the stored tensor, each tensor once, for the first node \
            that reads it.",
     count: params,
-    branches: Branches::Sum,
+    counted: Counted::Stored,
 };
 
 pub(super) const CONSTANTS: Metric = Metric {
@@ -24,7 +24,7 @@ pub(super) const CONSTANTS: Metric = Metric {
     rule: "Elements of the other stored tensors that reach an unfolded node: statistics, settings, shapes, indices, and \
            scalar Constant nodes. Each tensor once, for the first node that reads it.",
     count: constants,
-    branches: Branches::Sum,
+    counted: Counted::Stored,
 };
 
 pub(super) const WEIGHT_BYTES: Metric = Metric {
@@ -33,7 +33,7 @@ pub(super) const WEIGHT_BYTES: Metric = Metric {
     unit: Unit::Bytes,
     rule: "Bytes of the parameters at the dtype in which they are stored; packed types take whole bytes per tensor.",
     count: weight_bytes,
-    branches: Branches::Sum,
+    counted: Counted::Stored,
 };
 
 fn params(visit: &Visit) -> ops::Result<Dim> {

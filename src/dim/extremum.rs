@@ -17,8 +17,17 @@ pub(super) fn extremum(side: Side, a: &Dim, b: &Dim) -> Dim {
     if a.is_undefined() || b.is_undefined() {
         return Dim::UNDEFINED;
     }
-    if a == b {
-        return a.clone();
+    // Two forms of the same value dominate each other; which one stays must not depend on the side.
+    let (a, b) = if a.order(b).is_gt() { (b, a) } else { (a, b) };
+    // Flattening may hide that one side as a whole dominates the other.
+    for (kept, dropped) in [(a, b), (b, a)] {
+        let excess = match side {
+            Side::Min => dropped - kept,
+            Side::Max => kept - dropped,
+        };
+        if excess.is_at_least(0) {
+            return kept.clone();
+        }
     }
     let mut arguments = Vec::new();
     flatten(side, a, &mut arguments);
@@ -89,9 +98,7 @@ fn drop_dominated(side: Side, arguments: &mut Vec<Dim>) {
 fn take_offset(arguments: &mut Vec<Dim>) -> i64 {
     let symbolic = arguments.iter().filter(|dim| dim.as_int().is_none());
     let offset = symbolic.map(|dim| dim.parts().1).min().unwrap_or(0);
-    let shifted = offset
-        .checked_neg()
-        .and_then(|negated| shift(arguments, negated));
+    let shifted = offset.checked_neg().and_then(|negated| shift(arguments, negated));
     match shifted {
         Some(shifted) if offset != 0 && arguments.len() > 1 => {
             *arguments = shifted;

@@ -91,15 +91,28 @@ fn floor_by_int(numerator: &Dim, by: i64) -> Dim {
     }
 }
 
-/// `floor((floor(x / a) + c) / b)` is `floor((x + a * c) / (a * b))`.
+/// `floor((floor(x / a) + y) / b)` is `floor((x + a * y) / (a * b))`, if there is one such floor.
 fn without_inner_floor(part: &Dim, by: i64) -> Option<(Dim, i64)> {
-    let (Atom::Floor(ratio), constant) = part.lone_atom()? else {
+    let (terms, constant) = part.parts();
+    let inner_ratio = |term: &Term| match (term.1, term.0.factors()) {
+        (1, [(Atom::Floor(ratio), 1)]) => {
+            let inner_by = ratio.divisor.as_int().filter(|inner| *inner > 0)?;
+            Some((ratio.numerator.clone(), inner_by))
+        }
+        _ => None,
+    };
+    let mut inner = terms.iter().enumerate().filter_map(|(index, term)| {
+        let (numerator, inner_by) = inner_ratio(term)?;
+        Some((index, numerator, inner_by))
+    });
+    let (Some((index, numerator, inner_by)), None) = (inner.next(), inner.next()) else {
         return None;
     };
-    let inner_by = ratio.divisor.as_int().filter(|inner| *inner > 0)?;
+    let mut others = terms.to_vec();
+    others.remove(index);
+    let joined = numerator + Dim::from_terms(others, constant) * inner_by;
     let product = inner_by.checked_mul(by)?;
-    let numerator = &ratio.numerator + inner_by.checked_mul(constant)?;
-    (!numerator.is_undefined()).then_some((numerator, product))
+    (!joined.is_undefined()).then_some((joined, product))
 }
 
 /// Floor division by an expression that is at least one.

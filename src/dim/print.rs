@@ -45,6 +45,9 @@ impl Dim {
 }
 
 fn render(dim: &Dim, style: Style) -> String {
+    if let Some(floor) = floor_less_one(dim) {
+        return atom_text(&floor, style, true);
+    }
     let mut text = String::new();
     match &dim.0 {
         Repr::Int(value) => push_term(&mut text, *value, None, style),
@@ -52,6 +55,16 @@ fn render(dim: &Dim, style: Style) -> String {
         Repr::Expr(poly) => push_poly(&mut text, poly, style),
     }
     text
+}
+
+/// `(h + 1)//2 - 1` reads better as `(h - 1)//2`, which is what an unpadded convolution writes.
+fn floor_less_one(dim: &Dim) -> Option<Atom> {
+    let (Atom::Floor(ratio), -1) = dim.lone_atom()? else {
+        return None;
+    };
+    let has_constant = ratio.numerator.parts().1 > 0;
+    let by = ratio.divisor.as_int().filter(|_| has_constant)?;
+    Some(Atom::floor(&ratio.numerator - by, ratio.divisor.clone()))
 }
 
 fn push_poly(text: &mut String, poly: &Poly, style: Style) {
@@ -126,11 +139,7 @@ fn atom_text(atom: &Atom, style: Style, is_alone: bool) -> String {
                 Style::Code => {
                     let numerator_text = operand(numerator, style, is_simple(numerator));
                     let quotient = format!("{numerator_text}//{divisor_text}");
-                    if is_alone {
-                        quotient
-                    } else {
-                        format!("({quotient})")
-                    }
+                    if is_alone { quotient } else { format!("({quotient})") }
                 }
             }
         }

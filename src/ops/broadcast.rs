@@ -51,14 +51,17 @@ pub(super) fn broadcast_scalars(tensor: Tensor, operands: &[&Tensor], op: impl F
     let known = operands.iter().all(|operand| operand.contents.is_some());
     let Some(shape) = tensor.shape.as_ref().filter(|_| known).and_then(|shape| plain(shape)) else { return tensor };
     let count = shape.iter().try_fold(1i64, |n, &size| n.checked_mul(size)).filter(|&n| n <= CONTENTS_LIMIT);
-    let Some(lists) = operands.iter().map(|operand| operand.scalars()).collect::<Option<Vec<_>>>() else { return tensor };
+    let Some(lists) = operands.iter().map(|operand| operand.scalars()).collect::<Option<Vec<_>>>() else {
+        return tensor;
+    };
     let strides = operands.iter().map(|operand| strides_within(operand.shape.as_deref()?, &shape));
     let (Some(count), Some(strides)) = (count, strides.collect::<Option<Vec<_>>>()) else { return tensor };
     let mut scalars = Vec::with_capacity(count as usize);
     let mut index = vec![0i64; shape.len()];
     for _ in 0..count {
         let offset = |strides: &[i64]| index.iter().zip(strides).map(|(at, stride)| at * stride).sum::<i64>() as usize;
-        let of: Option<Vec<&Scalar>> = lists.iter().zip(&strides).map(|(list, strides)| list.get(offset(strides))).collect();
+        let of: Option<Vec<&Scalar>> =
+            lists.iter().zip(&strides).map(|(list, strides)| list.get(offset(strides))).collect();
         let Some(of) = of else { return tensor };
         scalars.push(op(&of));
         for axis in (0..shape.len()).rev() {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Call, Op, Result, Role, Stop, axis, invalid, output, product};
+use super::{Call, Op, Result, Role, Stop, invalid, output, product};
 use crate::dim::Dim;
 use crate::onnx::TensorProto;
 use crate::tensor::{DType, Scalar, Tensor, Value};
@@ -19,9 +19,7 @@ pub(super) const OPS: &[Op] = &[
 /// The value in one of the attributes that opsets 1, 11 and 12 gave it.
 fn constant(call: &Call) -> Result<Vec<Value>> {
     let attributes = call.attributes;
-    let list = |dtype, scalars: Vec<Scalar>| {
-        Tensor::new(dtype, vec![Dim::from(scalars.len())]).with_scalars(scalars)
-    };
+    let list = |dtype, scalars: Vec<Scalar>| Tensor::new(dtype, vec![Dim::from(scalars.len())]).with_scalars(scalars);
     let one = |dtype, scalar| Tensor::new(dtype, Vec::new()).with_scalars(vec![scalar]);
     let tensor = if let Some(proto) = attributes.tensor("value")? {
         Tensor::of_proto(proto)
@@ -50,11 +48,16 @@ fn constant(call: &Call) -> Result<Vec<Value>> {
 pub(super) fn shape_from(call: &Call, input: usize) -> Result<Vec<Dim>> {
     let tensor = call.tensor(input)?;
     if let Some(scalars) = tensor.scalars() {
-        let size = |(axis, scalar): (usize, &Scalar)| scalar.as_dim().unwrap_or_else(|| call.decided(&axis.to_string()));
+        let size =
+            |(axis, scalar): (usize, &Scalar)| scalar.as_dim().unwrap_or_else(|| call.decided(&axis.to_string()));
         return Ok(scalars.iter().enumerate().map(size).collect());
     }
     match call.shape(input)? {
-        [rank] => rank.as_int().filter(|rank| (0..=64).contains(rank)).map(|rank| call.decided_shape(rank as usize)).ok_or(Stop::Unknown),
+        [rank] => rank
+            .as_int()
+            .filter(|rank| (0..=64).contains(rank))
+            .map(|rank| call.decided_shape(rank as usize))
+            .ok_or(Stop::Unknown),
         _ => invalid("a shape must have rank 1"),
     }
 }
@@ -65,11 +68,13 @@ fn constant_of_shape(call: &Call) -> Result<Vec<Value>> {
     let shape = shape_from(call, 0)?;
     let count = product(&shape).as_int().filter(|n| (0..=crate::tensor::CONTENTS_LIMIT).contains(n));
     let tensor = Tensor::new(value.dtype, shape);
-    Ok(vec![match (count, value.scalars().as_deref()) {
-        (Some(count), Some([scalar])) => tensor.with_scalars(vec![scalar.clone(); count as usize]),
-        _ => tensor,
-    }
-    .into()])
+    Ok(vec![
+        match (count, value.scalars().as_deref()) {
+            (Some(count), Some([scalar])) => tensor.with_scalars(vec![scalar.clone(); count as usize]),
+            _ => tensor,
+        }
+        .into(),
+    ])
 }
 
 fn eye_like(call: &Call) -> Result<Vec<Value>> {
@@ -90,15 +95,19 @@ fn range(call: &Call) -> Result<Vec<Value>> {
         let values = count.as_int().filter(|n| *n <= crate::tensor::CONTENTS_LIMIT).map(|count| {
             let at = |index| &start + &delta * index;
             (0..count).map(move |index| match at(index) {
-                value if dtype.is_float() => value.as_int().map_or(Scalar::Unknown, |value| Scalar::Float(value as f64)),
+                value if dtype.is_float() => {
+                    value.as_int().map_or(Scalar::Unknown, |value| Scalar::Float(value as f64))
+                }
                 value => Scalar::Int(value),
             })
         });
-        return Ok(vec![match values {
-            Some(values) => tensor.with_scalars(values.collect()),
-            None => tensor,
-        }
-        .into()]);
+        return Ok(vec![
+            match values {
+                Some(values) => tensor.with_scalars(values.collect()),
+                None => tensor,
+            }
+            .into(),
+        ]);
     }
     let plain = |input| call.floats(input).and_then(|list| list.first().copied());
     match (plain(0), plain(1), plain(2)) {
@@ -129,11 +138,6 @@ fn shape(call: &Call) -> Result<Vec<Value>> {
 fn size(call: &Call) -> Result<Vec<Value>> {
     let count = product(call.shape(0)?);
     Ok(vec![Tensor::new(DType::I64, Vec::new()).with_scalars(vec![Scalar::Int(count)]).into()])
-}
-
-/// An axis attribute of the first input, with the rank it counts in.
-pub(super) fn axis_attribute(call: &Call, name: &str, default: i64) -> Result<usize> {
-    axis(call.attributes.int_or(name, default)?, call.shape(0)?.len())
 }
 
 #[cfg(test)]

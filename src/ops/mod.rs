@@ -192,6 +192,8 @@ pub struct Op {
     pub random: bool,
     /// Its folded output is a generated weight: a leaf of its own.
     pub generates: bool,
+    /// The operator type with what tells its uses apart in a table: `Conv 1×1`.
+    pub kind: Option<fn(&Call) -> String>,
 }
 
 impl Op {
@@ -209,6 +211,7 @@ impl Op {
             shape_only: false,
             random: false,
             generates: false,
+            kind: None,
         }
     }
 
@@ -260,6 +263,11 @@ impl Op {
     /// Generates a weight when folded.
     pub const fn generates(self) -> Op {
         Op { generates: true, ..self }
+    }
+
+    /// Tells its uses apart in tables.
+    pub const fn kind(self, kind: fn(&Call) -> String) -> Op {
+        Op { kind: Some(kind), ..self }
     }
 
     /// What the operand at this position is.

@@ -32,7 +32,9 @@ fn failure(row: &str) -> Option<String> {
     for word in words {
         if word == "_" {
             inputs.push(None);
-        } else if let Some((name, value)) = word.split_once('=').filter(|_| !word.contains('[') || word.find('=') < word.find('[')) {
+        } else if let Some((name, value)) =
+            word.split_once('=').filter(|_| !word.contains('[') || word.find('=') < word.find('['))
+        {
             attributes.push(attribute(name, value));
         } else {
             inputs.push(Some(Value::Tensor(tensor(word))));
@@ -43,7 +45,8 @@ fn failure(row: &str) -> Option<String> {
     let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
     let wanted = expected.iter().filter(|word| word.contains('[') || **word == "_").count();
     let sizes = FxHashMap::default();
-    let call = Call { name: "node", opset, attributes: &attributes, inputs: &inputs, outputs: wanted.max(1), sizes: &sizes };
+    let call =
+        Call { name: "node", opset, attributes: &attributes, inputs: &inputs, outputs: wanted.max(1), sizes: &sizes };
     let got = answer(op, &call, &expected);
     let want = match expected.first() {
         Some(&"error") => {

@@ -28,7 +28,8 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Not", |call| map(call, not)).flops(ONE, per_output::<1>),
     Op::new("Reciprocal", |call| map(call, |v| float(v, f64::recip))).flops(ONE, per_output::<1>),
     Op::new("Round", |call| map(call, |v| number(v, Dim::clone, f64::round_ties_even))).flops(ONE, per_output::<1>),
-    Op::new("Sign", |call| map(call, |v| number(v, sign, |v| if v == 0.0 { 0.0 } else { v.signum() }))).flops(ONE, per_output::<1>),
+    Op::new("Sign", |call| map(call, |v| number(v, sign, |v| if v == 0.0 { 0.0 } else { v.signum() })))
+        .flops(ONE, per_output::<1>),
     Op::new("Sin", |call| map(call, |v| float(v, f64::sin))).flops(ONE, per_output::<1>),
     Op::new("Sinh", |call| map(call, |v| float(v, f64::sinh))).flops(ONE, per_output::<1>),
     Op::new("Sqrt", |call| map(call, |v| float(v, f64::sqrt))).flops(ONE, per_output::<1>),
@@ -40,11 +41,13 @@ pub(super) const OPS: &[Op] = &[
 pub(super) fn map(call: &Call, op: fn(&Scalar) -> Scalar) -> Result<Vec<Value>> {
     let tensor = call.tensor(0)?;
     let result = Tensor { contents: None, ..tensor.clone() };
-    Ok(vec![match tensor.scalars() {
-        Some(scalars) => result.with_scalars(scalars.iter().map(op).collect()),
-        None => result,
-    }
-    .into()])
+    Ok(vec![
+        match tensor.scalars() {
+            Some(scalars) => result.with_scalars(scalars.iter().map(op).collect()),
+            None => result,
+        }
+        .into(),
+    ])
 }
 
 fn number(value: &Scalar, int: impl Fn(&Dim) -> Dim, float: impl Fn(f64) -> f64) -> Scalar {

@@ -1,0 +1,247 @@
+//! The loop that counts: every unfolded node under every metric, bodies under the node that runs them.
+
+use std::collections::VecDeque;
+
+use super::leaves::{self, Frame, Leaf, Leaves};
+use super::{Counted, Counts, METRICS, Visit, count};
+use crate::dim::Dim;
+use crate::error::{Error, Result};
+use crate::infer::{Typed, TypedNode};
+use crate::ops::{Call, Infer, Op, Stop, Times};
+use crate::tensor::Value;
+
+/// How well a node's cost is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coverage {
+    /// To the unit.
+    Exact,
+    /// An upper bound: branches exclude each other and the costlier one is counted.
+    Bounded,
+    /// Something is not known; what is known is counted.
+    Unknown,
+}
+
+/// One node's account.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The node's name; in a body with the names of the nodes and attributes that hold it.
+    pub name: String,
+    /// Operator type.
+    pub op_type: String,
+    /// Operator domain, empty for ONNX's own.
+    pub domain: String,
+    /// The operator type with what tells its uses apart: `Conv 1×1`.
+    pub kind: String,
+    /// Module path.
+    pub scope: String,
+    /// Names of the inputs, empty where one is left out.
+    pub inputs: Vec<String>,
+    /// Names of the outputs, empty where one is left out.
+    pub outputs: Vec<String>,
+    /// Its counts, times its runs.
+    pub counts: Counts,
+    /// How well they are known.
+    pub coverage: Coverage,
+    /// How often it runs, where it stands in a body.
+    pub times: Option<Dim>,
+    /// It stands in one of several bodies that exclude each other: the node that holds them has the costlier one's
+    /// counts, and this row is not part of the total.
+    pub alternative: bool,
+}
+
+/// The account of a graph.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// A row for every unfolded node, those of a body after the node that runs it.
+    pub rows: Vec<Row>,
+    /// Folded nodes, in bodies, too.
+    pub folded: usize,
+    /// Which tensors of the main graph are parameters.
+    pub parameters: Vec<bool>,
+}
+
+/// Counts every unfolded node of a typed graph.
+pub fn account(typed: &Typed<'_>, sizes: &rustc_hash::FxHashMap<String, i64>) -> Result<Account> {
+    let mut walk = Walk { parameters: true, leaves: Vec::new(), at: 0, kept: VecDeque::new() };
+    let mut frames = vec![Frame { typed, leaves: Leaves::new(typed) }];
+    walk.graph(&mut frames);
+    walk.parameters = false;
+    walk.at = 0;
+    walk.graph(&mut frames);
+    let mut counter = Counter { leaves: walk.leaves.into_iter(), account: Account::default(), sizes };
+    counter.graph(typed, &Place { prefix: String::new(), times: None, alternative: false })?;
+    let mut account = counter.account;
+    account.parameters = frames.pop().map(|frame| frame.leaves.parameters).unwrap_or_default();
+    Ok(account)
+}
+
+/// Collects the leaves of every unfolded node, in the order in which [`Counter`] visits them.
+struct Walk {
+    parameters: bool,
+    leaves: Vec<Vec<Leaf>>,
+    at: usize,
+    /// What the first pass found out about the bodies' tensors, in the order of the walk.
+    kept: VecDeque<Leaves>,
+}
+
+impl Walk {
+    fn graph(&mut self, frames: &mut Vec<Frame<'_, '_>>) {
+        let Some(typed) = frames.last().map(|frame| frame.typed) else { return };
+        for (node, facts) in typed.graph.nodes.iter().zip(&typed.nodes).filter(|(_, facts)| !facts.folded) {
+            if self.parameters {
+                self.leaves.push(Vec::new());
+            }
+            let at = self.at;
+            self.at += 1;
+            for (position, input) in node.inputs.iter().enumerate() {
+                let Some(id) = input.filter(|id| typed.constant[id.index()]) else { continue };
+                let role = facts.op.and_then(|op| op.role(position));
+                leaves::operand(frames, id, role, self.parameters, &mut self.leaves[at]);
+            }
+            for (_, body, _) in &facts.bodies {
+                let leaves = match self.parameters {
+                    true => Leaves::new(body),
+                    false => self.kept.pop_front().unwrap_or_else(|| Leaves::new(body)),
+                };
+                frames.push(Frame { typed: body, leaves });
+                self.graph(frames);
+                if let Some(frame) = frames.pop().filter(|_| self.parameters) {
+                    self.kept.push_back(frame.leaves);
+                }
+            }
+        }
+    }
+}
+
+/// Where in the nesting of bodies a graph stands.
+struct Place {
+    prefix: String,
+    times: Option<Dim>,
+    alternative: bool,
+}
+
+struct Counter<'s> {
+    leaves: std::vec::IntoIter<Vec<Leaf>>,
+    account: Account,
+    sizes: &'s rustc_hash::FxHashMap<String, i64>,
+}
+
+/// What stands in for the operator of a node that the table does not know.
+static UNKNOWN: Op =
+    Op::new("?", |_| Err(Stop::Unknown)).macs("", |_, _| Err(Stop::Unknown)).flops("", |_, _| Err(Stop::Unknown));
+
+impl Counter<'_> {
+    /// Adds the rows of a graph; returns their sum, unknown where one of them is.
+    fn graph(&mut self, typed: &Typed<'_>, place: &Place) -> Result<Counts> {
+        let mut sum = Counts::zero();
+        for (index, facts) in typed.nodes.iter().enumerate() {
+            if facts.folded {
+                self.account.folded += 1;
+                continue;
+            }
+            let node = &typed.graph.nodes[index];
+            let counts = self.node(typed, index, facts, place);
+            sum = sum.plus(&counts.map_err(|error| error.at_node(&node.name, node.op_type))?);
+        }
+        Ok(sum)
+    }
+
+    /// Adds the rows of one node and of its bodies; returns their sum.
+    fn node(&mut self, typed: &Typed<'_>, index: usize, facts: &TypedNode<'_>, place: &Place) -> Result<Counts> {
+        let node = &typed.graph.nodes[index];
+        let leaves = self.leaves.next().unwrap_or_default();
+        let op = facts.op.unwrap_or(&UNKNOWN);
+        let inputs: Vec<Option<&Value>> = node.inputs.iter().map(|id| id.map(|id| typed.value(id))).collect();
+        let named: Vec<bool> = node.outputs.iter().map(Option::is_some).collect();
+        let call = Call {
+            name: &node.name,
+            opset: node.opset,
+            attributes: &node.attributes,
+            inputs: &inputs,
+            outputs: node.outputs.len(),
+            sizes: self.sizes,
+        };
+        let mut outputs: Vec<Value> =
+            node.outputs.iter().map(|id| id.map(|id| typed.value(id).clone()).unwrap_or_default()).collect();
+        if let Infer::Plain(infer) = op.infer
+            && named.contains(&false)
+            && !facts.unknown
+        {
+            // Rules may count by an output that this node leaves out.
+            let all = infer(&call).unwrap_or_default();
+            for (output, value) in outputs.iter_mut().zip(all).filter(|(output, _)| matches!(output, Value::Unknown)) {
+                *output = value;
+            }
+        }
+        let distinct: Vec<bool> =
+            (0..node.inputs.len()).map(|at| !node.inputs[..at].contains(&node.inputs[at])).collect();
+        let visit = Visit { op, call: &call, outputs: &outputs, named: &named, distinct: &distinct, leaves: &leaves };
+        let runs = |metric: &super::Metric| metric.counted == Counted::PerRun;
+        let control = matches!(op.infer, Infer::Control(_)) && !facts.unknown;
+        let one = |metric| match control && runs(metric) {
+            // A control-flow node's work is its bodies'.
+            true => Ok(Some(Dim::ZERO)),
+            false => count(&visit, metric),
+        };
+        let counts = METRICS.iter().map(one).collect::<crate::ops::Result<Vec<_>>>().map_err(|stop| match stop {
+            Stop::Invalid(reason) => Error::new(reason),
+            Stop::Unknown => Error::new("its cost is unknown"),
+        })?;
+        let counts = METRICS.iter().zip(counts).map(|(metric, count)| match &place.times {
+            Some(times) if runs(metric) => count.map(|count| count * times),
+            _ => count,
+        });
+        let counts = Counts(counts.collect());
+        let name =
+            |id: &Option<crate::graph::TensorId>| id.map(|id| typed.graph.name(id).to_string()).unwrap_or_default();
+        let unknown = counts.0.contains(&None);
+        let row = self.account.rows.len();
+        self.account.rows.push(Row {
+            name: format!("{}{}", place.prefix, node.name),
+            op_type: node.op_type.to_string(),
+            domain: node.domain.to_string(),
+            kind: op.kind.map_or_else(|| node.op_type.to_string(), |kind| kind(&call)),
+            scope: node.scope.clone(),
+            inputs: node.inputs.iter().map(name).collect(),
+            outputs: node.outputs.iter().map(name).collect(),
+            counts,
+            coverage: if unknown { Coverage::Unknown } else { Coverage::Exact },
+            times: place.times.clone(),
+            alternative: place.alternative,
+        });
+        let (mut run, mut branches) = (Counts::zero(), Vec::new());
+        for (attribute, body, times) in &facts.bodies {
+            let inner = Place {
+                prefix: format!("{}{}/{attribute}/", place.prefix, node.name),
+                times: match (times, &place.times) {
+                    (Times::Alternative, outer) => outer.clone(),
+                    (Times::Count(times), None) => Some(times.clone()),
+                    (Times::Count(times), Some(outer)) => Some(times * outer),
+                },
+                alternative: place.alternative || *times == Times::Alternative,
+            };
+            let counts = self.graph(body, &inner)?;
+            match times {
+                Times::Alternative => branches.push(counts),
+                Times::Count(_) => run = run.plus(&counts),
+            }
+        }
+        if !branches.is_empty() {
+            let row = &mut self.account.rows[row];
+            row.coverage = row.coverage.max(Coverage::Bounded);
+            for (index, metric) in METRICS.iter().enumerate() {
+                let of = branches.iter().map(|branch: &Counts| branch.0[index].clone());
+                let bound: Option<Dim> = match metric.counted {
+                    Counted::PerRun => of.reduce(|a, b| Some(a?.max(&b?))).flatten(),
+                    Counted::Stored => of.sum(),
+                };
+                row.counts.0[index] = bound.and_then(|bound| Some(row.counts.0[index].clone()? + bound));
+            }
+            if row.counts.0.contains(&None) {
+                row.coverage = Coverage::Unknown;
+            }
+        }
+        Ok(run.plus(&self.account.rows[row].counts))
+    }
+}

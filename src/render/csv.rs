@@ -1,0 +1,68 @@
+//! CSV (RFC 4180): a row a group, a column a metric key.
+
+use super::{Style, Verified};
+use crate::cost::METRICS;
+use crate::dim::Dim;
+use crate::error::Result;
+use crate::report::Report;
+use crate::summary::{By, groups};
+
+pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
+    if style.view.by == By::Node {
+        return Ok(nodes(report));
+    }
+    let label = if style.view.by == By::Op { "op" } else { "scope" };
+    let header = [label, "depth", "nodes"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
+    let mut text = row(header.map(str::to_string));
+    let (shown, rest) = groups(report, &style.view)?;
+    for group in shown.iter().chain(&rest) {
+        let label = if group.label.is_empty() { "(rest)" } else { &group.label };
+        let head = [label.to_string(), group.depth.to_string(), group.nodes.to_string()];
+        text += &row(head.into_iter().chain(group.counts.0.iter().map(count)));
+    }
+    Ok(text)
+}
+
+fn nodes(report: &Report) -> String {
+    let head = ["name", "op_type", "domain", "scope"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
+    let mut text = row(head.chain(["coverage"]).map(str::to_string));
+    for node in report.nodes.iter().filter(|node| !node.alternative) {
+        let head = [&node.name, &node.op_type, &node.domain, &node.scope].map(String::clone);
+        let coverage = format!("{:?}", node.coverage).to_lowercase();
+        text += &row(head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage]));
+    }
+    text
+}
+
+pub(super) fn findings(models: &[Verified], _: &Style) -> String {
+    let head = ["path", "fixture", "metric", "published", "counted", "verdict", "source", "cause"];
+    let mut text = row(head.map(str::to_string));
+    for model in models {
+        for finding in &model.findings {
+            let cause = finding.deviation.as_ref().map(|deviation| deviation.cause.clone()).unwrap_or_default();
+            text += &row([
+                model.path.clone(),
+                model.fixture.clone(),
+                finding.metric.clone(),
+                finding.published.clone(),
+                count(&finding.counted),
+                format!("{:?}", finding.verdict).to_lowercase(),
+                finding.source.clone(),
+                cause,
+            ]);
+        }
+    }
+    text
+}
+
+fn count(count: &Option<Dim>) -> String {
+    count.as_ref().map(Dim::code).unwrap_or_default()
+}
+
+fn row(fields: impl IntoIterator<Item = String>) -> String {
+    let quoted = |field: String| match field.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field,
+    };
+    fields.into_iter().map(quoted).collect::<Vec<_>>().join(",") + "\r\n"
+}

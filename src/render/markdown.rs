@@ -1,0 +1,98 @@
+//! Markdown: the totals and the groups as tables, for pull requests and documents.
+
+use super::number::{clean, quantity, share, tensor};
+use super::{Style, Verified};
+use crate::cost::{METRICS, Unit};
+use crate::error::Result;
+use crate::report::Report;
+use crate::summary::{By, groups};
+use crate::verify::Verdict;
+
+/// Columns of the groups' table.
+const COLUMNS: &[&str] = &["macs", "params", "memory_access_bytes"];
+
+pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
+    let list = |tensors: &[crate::report::TensorType]| tensors.iter().map(tensor).collect::<Vec<_>>().join(", ");
+    let mut text = format!(
+        "### {}\n\n{} → {} · {} nodes, {} folded\n\n| Metric | Total |\n|:--|--:|\n",
+        escape(&report.model.name),
+        escape(&list(&report.model.inputs)),
+        escape(&list(&report.model.outputs)),
+        report.totals.nodes,
+        report.totals.folded
+    );
+    for (metric, count) in METRICS.iter().zip(&report.totals.counts.0) {
+        let bound = if report.totals.at_least.contains(&metric.key) { "at least " } else { "" };
+        let value = quantity(count.as_ref(), metric.unit, style.exact);
+        text += &format!("| {} | {bound}{} |\n", metric.title, escape(&value));
+    }
+    if let Some(intensity) = report.totals.counts.intensity() {
+        text += &format!("| Arithmetic intensity | {intensity:.2} FLOP/B |\n");
+    }
+    if let Some(peak) = report.totals.peak_activation_bytes {
+        text += &format!("| Peak activations | {} |\n", quantity(Some(&peak.into()), Unit::Bytes, style.exact));
+    }
+    let label = match style.view.by {
+        By::Op => "Op type",
+        By::Scope => "Module",
+        By::Node => "Node",
+    };
+    let columns: Vec<_> = METRICS.iter().enumerate().filter(|(_, metric)| COLUMNS.contains(&metric.key)).collect();
+    text += &format!("\n| {label} | Nodes |");
+    columns.iter().for_each(|(_, metric)| text += &format!(" {} | % |", metric.title));
+    text += "\n|:--|--:|";
+    columns.iter().for_each(|_| text += "--:|--:|");
+    text.push('\n');
+    let (shown, rest) = groups(report, &style.view)?;
+    for group in shown.iter().chain(&rest) {
+        let name = if group.label.is_empty() { "rest" } else { &group.label };
+        text += &format!("| {}{} | {} |", "&nbsp;&nbsp;".repeat(group.depth), escape(name), group.nodes);
+        for (index, metric) in &columns {
+            let count = group.counts.0[*index].as_ref();
+            let whole = report.totals.counts.0[*index].as_ref();
+            text += &format!(" {} | {} |", escape(&quantity(count, metric.unit, style.exact)), share(count, whole));
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+pub(super) fn findings(models: &[Verified], _: &Style) -> String {
+    let mut text = "| Model | Metric | Published | Counted | | Source |\n|:--|:--|--:|--:|:-:|:--|\n".to_string();
+    for model in models {
+        for finding in &model.findings {
+            let mark = match finding.verdict {
+                Verdict::Agrees => "✓",
+                Verdict::Recorded => "recorded",
+                Verdict::Fails => "**differs**",
+            };
+            let cause =
+                finding.deviation.as_ref().map(|deviation| format!(": {}", deviation.cause)).unwrap_or_default();
+            text += &format!(
+                "| {} | {} | {} | {} | {mark} | {}{} |\n",
+                escape(&crate::report::stem(&model.path)),
+                finding.metric,
+                escape(&finding.published),
+                escape(&quantity(finding.counted.as_ref(), Unit::Count, true)),
+                escape(&finding.source),
+                escape(&cause)
+            );
+        }
+    }
+    text
+}
+
+/// Text that means itself in a Markdown table.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in clean(text).chars() {
+        match letter {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => escaped.extend(['\\', letter]),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,57 @@
+//! Renderers: a report in, text out. They only format.
+
+use crate::error::Result;
+use crate::figures::Fixture;
+use crate::report::Report;
+use crate::summary::View;
+use crate::verify::Finding;
+
+mod csv;
+mod json;
+mod markdown;
+pub mod number;
+pub mod tables;
+mod text;
+
+/// How a report is shown.
+#[derive(Clone, Debug)]
+pub struct Style<'a> {
+    /// Which groups of nodes.
+    pub view: View,
+    /// Columns of the terminal; text does not grow wider where it can be helped.
+    pub width: usize,
+    /// Whether text may carry terminal colours.
+    pub color: bool,
+    /// All digits instead of a prefix: `300 774 272` for `300.8 M`.
+    pub exact: bool,
+    /// Published figures of the model, where they are known.
+    pub figures: Option<&'a Fixture>,
+}
+
+/// A format: its name and its function.
+pub struct Format {
+    /// Name, as `--format` takes it.
+    pub name: &'static str,
+    /// Renders a report.
+    pub report: fn(&Report, &Style) -> Result<String>,
+    /// Renders the findings of `verify`, model by model.
+    pub findings: fn(&[Verified], &Style) -> String,
+}
+
+/// One model's part of a verification.
+pub struct Verified {
+    /// Path of the model.
+    pub path: String,
+    /// The fixture that it was held against.
+    pub fixture: String,
+    /// A finding for each published figure.
+    pub findings: Vec<Finding>,
+}
+
+/// The format table.
+pub static FORMATS: &[Format] = &[
+    Format { name: "text", report: text::report, findings: text::findings },
+    Format { name: "json", report: json::report, findings: json::findings },
+    Format { name: "csv", report: csv::report, findings: csv::findings },
+    Format { name: "md", report: markdown::report, findings: markdown::findings },
+];

@@ -1,0 +1,101 @@
+//! Numbers for people: SI prefixes for counts, binary ones for bytes, shares, shapes.
+
+use crate::cost::Unit;
+use crate::dim::Dim;
+use crate::report::TensorType;
+
+/// A count in its unit: `300.8 M`, `3.34 MiB`, a formula as it is, `?` where unknown. `exact` gives all digits.
+pub fn quantity(count: Option<&Dim>, unit: Unit, exact: bool) -> String {
+    let Some(count) = count else { return "?".to_string() };
+    match (count.as_int(), unit) {
+        (None, Unit::Count) => count.to_string(),
+        (None, Unit::Bytes) => format!("{count} B"),
+        (Some(value), Unit::Count) if exact => grouped(value),
+        (Some(value), Unit::Bytes) if exact => format!("{} B", grouped(value)),
+        (Some(value), Unit::Count) => scaled(value, 1000.0, &["", "k", "M", "G", "T", "P", "E"]),
+        (Some(value), Unit::Bytes) => scaled(value, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]),
+    }
+}
+
+/// Four significant digits and a prefix; small numbers whole.
+fn scaled(value: i64, base: f64, prefixes: &[&str]) -> String {
+    let (mut scaled, mut step) = (value as f64, 0);
+    // Rounding may carry into the next prefix: 999.96 k is 1.000 M.
+    while scaled.abs() >= base - if step == 0 { 0.0 } else { 0.05 } && step + 1 < prefixes.len() {
+        scaled /= base;
+        step += 1;
+    }
+    let decimals = match scaled.abs() {
+        _ if step == 0 => 0,
+        size if size < 9.9995 => 3,
+        size if size < 99.995 => 2,
+        _ => 1,
+    };
+    format!("{scaled:.decimals$} {}", prefixes[step]).trim_end().to_string()
+}
+
+/// All digits, in groups of three.
+pub fn grouped(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = String::from(if value < 0 { "−" } else { "" });
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A part of a whole in per cent, one decimal; empty where either is unknown or a formula, or the whole is 0.
+pub fn share(part: Option<&Dim>, whole: Option<&Dim>) -> String {
+    let of = |count: Option<&Dim>| count.and_then(Dim::as_int);
+    match (of(part), of(whole)) {
+        (Some(part), Some(whole)) if whole > 0 => format!("{:.1}", 100.0 * part as f64 / whole as f64),
+        _ => String::new(),
+    }
+}
+
+/// `f32 1×3×224×224`; `?` for what is unknown.
+pub fn tensor(tensor: &TensorType) -> String {
+    let shape = match &tensor.shape {
+        None => "?".to_string(),
+        Some(shape) if shape.is_empty() => "scalar".to_string(),
+        Some(shape) => shape.iter().map(Dim::to_string).collect::<Vec<_>>().join("×"),
+    };
+    format!("{} {shape}", tensor.dtype.unwrap_or("?"))
+}
+
+/// Text from a file, safe for a terminal: control characters are replaced.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_have_four_significant_digits() {
+        for (value, unit, text) in [
+            (0, Unit::Count, "0"),
+            (999, Unit::Count, "999"),
+            (1000, Unit::Count, "1.000 k"),
+            (300_774_272, Unit::Count, "300.8 M"),
+            (999_960, Unit::Count, "1.000 M"),
+            (40_476_448, Unit::Count, "40.48 M"),
+            (1023, Unit::Bytes, "1023 B"),
+            (1024, Unit::Bytes, "1.000 KiB"),
+            (4_816_896, Unit::Bytes, "4.594 MiB"),
+        ] {
+            assert_eq!(quantity(Some(&Dim::from(value)), unit, false), text);
+        }
+        assert_eq!(quantity(None, Unit::Count, false), "?");
+        assert_eq!(quantity(Some(&Dim::from(1_234_567i64)), Unit::Count, true), "1\u{a0}234\u{a0}567");
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(clean("a\x1b[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+    }
+}

@@ -1,0 +1,66 @@
+//! The operator table and the metric table as Markdown: what `lwstat ops` and `lwstat metrics` print.
+
+use crate::cost::{Counted, METRICS, Unit};
+use crate::ops::{self, Op, Role, Storage};
+
+/// Every operator: its MACs, its FLOPs beside 2 × MACs, and what else its entry says.
+pub fn operators() -> String {
+    let mut text = String::new();
+    let mut all: Vec<&Op> = ops::all().collect();
+    all.sort_by_key(|op| (op.domain, op.name));
+    for (index, op) in all.iter().enumerate() {
+        if index == 0 || all[index - 1].domain != op.domain {
+            let domain = if op.domain.is_empty() { "ai.onnx" } else { op.domain };
+            let count = all.iter().filter(|other| other.domain == op.domain).count();
+            text += &format!(
+                "{}## {domain} ({count} operators)\n\n| Operator | MACs | FLOPs beside 2 × MACs | Notes |\n|:--|:--|:--|:--|\n",
+                if index == 0 { "" } else { "\n" }
+            );
+        }
+        let rule = |rule: &Option<ops::Flops>| rule.map_or("0", |rule| rule.rule).replace('|', "\\|");
+        text += &format!("| {} | {} | {} | {} |\n", op.name, rule(&op.macs), rule(&op.flops), notes(op));
+    }
+    text
+}
+
+fn notes(op: &Op) -> String {
+    let mut notes = Vec::new();
+    if op.storage == Storage::View {
+        notes.push("view of input 0".to_string());
+    }
+    if op.shape_only {
+        notes.push("reads shapes alone, always folded".to_string());
+    }
+    if op.random {
+        notes.push("random, never folded".to_string());
+    }
+    if op.generates {
+        notes.push("generates a weight when folded".to_string());
+    }
+    if matches!(op.infer, ops::Infer::Control(_)) {
+        notes.push("its bodies are counted".to_string());
+    }
+    if op.reads.is_some() {
+        notes.push("reads part of an input".to_string());
+    }
+    for (role, name) in [(Role::Parameter, "parameters"), (Role::Statistic, "statistics"), (Role::Setting, "settings")]
+    {
+        let inputs: Vec<_> =
+            op.roles.iter().filter(|(_, other)| *other == role).map(|(input, _)| input.to_string()).collect();
+        if !inputs.is_empty() {
+            notes.push(format!("{name}: input {}", inputs.join(", ")));
+        }
+    }
+    notes.join("; ")
+}
+
+/// Every metric: key, unit, rule.
+pub fn metrics() -> String {
+    let mut text = String::from("| Metric | Key | Unit | Bodies | Rule |\n|:--|:--|:--|:--|:--|\n");
+    for metric in METRICS {
+        let unit = if metric.unit == Unit::Bytes { "bytes" } else { "count" };
+        let bodies = if metric.counted == Counted::PerRun { "every run" } else { "once" };
+        text += &format!("| {} | `{}` | {unit} | {bodies} | {} |\n", metric.title, metric.key, metric.rule);
+    }
+    text
+}

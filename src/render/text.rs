@@ -1,0 +1,324 @@
+//! Text for a terminal: the answer first, then where the cost lies, then what the FLOPs do not say.
+
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+
+use super::number::{clean, quantity, share, tensor};
+use super::{Style, Verified};
+use crate::cost::{METRICS, Unit};
+use crate::error::Result;
+use crate::figures::Published;
+use crate::report::{Report, TensorType};
+use crate::summary::{By, Group, View, groups};
+use crate::verify::Verdict;
+
+pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
+    let mut text = head(report, style);
+    text += &totals(report, style);
+    text += &open_questions(report, style);
+    text.push('\n');
+    text += &table(report, style)?;
+    if let Some(line) = hidden(report)? {
+        text += &format!("\n{}\n", wrap(&line, style.width, "  "));
+    }
+    Ok(text)
+}
+
+fn bold(text: &str, style: &Style) -> String {
+    if style.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
+}
+
+/// Words broken to lines of at most `width` columns; lines after the first begin with `indent`.
+fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map(String::as_str).unwrap_or_default();
+        let fits = columns(line) + 1 + columns(word) <= width || line.trim().is_empty();
+        if fits && let Some(line) = lines.last_mut() {
+            if !line.trim().is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        } else {
+            lines.push(format!("{indent}{word}"));
+        }
+    }
+    lines.join("\n")
+}
+
+fn columns(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn head(report: &Report, style: &Style) -> String {
+    let list = |tensors: &[TensorType], what: &str| match tensors {
+        [] => format!("no {what}"),
+        [one] => tensor(one),
+        several if several.len() <= 3 => {
+            several.iter().map(|one| format!("{} {}", clean(&one.name), tensor(one))).collect::<Vec<_>>().join(", ")
+        }
+        several => format!("{} {what}s", several.len()),
+    };
+    let model = &report.model;
+    let opset = model.opset.iter().map(|(domain, version)| match domain.as_str() {
+        "" => version.to_string(),
+        domain => format!("{} {version}", clean(domain)),
+    });
+    let coverage = match (&report.coverage, report.totals.at_least.is_empty()) {
+        (_, false) => "at least".to_string(),
+        (coverage, _) if coverage.bounded > 0 => "at most".to_string(),
+        _ => "exact".to_string(),
+    };
+    let folded = if report.totals.folded > 0 { format!(", {} folded", report.totals.folded) } else { String::new() };
+    let line = format!(
+        "{} · opset {} · {} → {} · {} nodes{folded} · {coverage}",
+        clean(&model.name),
+        opset.take(3).collect::<Vec<_>>().join(", "),
+        list(&model.inputs, "input"),
+        list(&model.outputs, "output"),
+        report.totals.nodes,
+    );
+    let wrapped = wrap(&line, style.width, "  ");
+    match wrapped.split_once(" · ") {
+        Some((name, rest)) => format!("{} · {rest}\n\n", bold(name, style)),
+        None => format!("{wrapped}\n\n"),
+    }
+}
+
+/// A label and its value; formulas take a line of their own.
+fn totals(report: &Report, style: &Style) -> String {
+    let value = |key: &str| {
+        let Some(index) = crate::cost::index_of(key) else { return String::new() };
+        let bound = if report.totals.at_least.contains(&METRICS[index].key) { "≥ " } else { "" };
+        let bound = if report.totals.bounded && bound.is_empty() { "≤ " } else { bound };
+        let exact_zero = report.totals.counts.0[index].as_ref().is_some_and(|count| *count == 0);
+        let bound = if exact_zero && bound == "≤ " { "" } else { bound };
+        format!("{bound}{}", quantity(report.totals.counts.0[index].as_ref(), METRICS[index].unit, style.exact))
+    };
+    let file = quantity(Some(&crate::dim::Dim::from(report.model.file_bytes as usize)), Unit::Bytes, style.exact);
+    let intensity = report.totals.counts.intensity().map_or("—".to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
+    let pairs = [
+        [("MACs", value("macs")), ("FLOPs", value("flops"))],
+        [("Params", value("params")), ("Weights", format!("{}, file {file}", value("weight_bytes")))],
+        [("Memory access", value("memory_access_bytes")), ("Intensity", intensity)],
+    ];
+    let mut text = String::new();
+    let formulas = pairs.iter().flatten().any(|(_, value)| columns(value) > 28);
+    for [(left, value), (right, other)] in &pairs {
+        if formulas || style.width < 72 {
+            text += &line(left, value, style);
+            text += &line(right, other, style);
+        } else {
+            text += &format!("  {left:<17} {value:<22}{right:<10} {other}\n");
+        }
+    }
+    let peak = match &report.peak {
+        Some(peak) => {
+            let alive = match peak.tensors.len() {
+                1 => "1 tensor alive".to_string(),
+                count => format!("{count} tensors alive"),
+            };
+            let at = if peak.node.is_empty() { "the inputs".to_string() } else { clean(&peak.node) };
+            let bytes = quantity(Some(&crate::dim::Dim::from(peak.bytes)), Unit::Bytes, style.exact);
+            format!("{bytes} at {at} ({alive})")
+        }
+        None if report.model.dims.is_empty() => "unknown".to_string(),
+        None => "depends on the free dimensions".to_string(),
+    };
+    text += &line("Peak activations", &peak, style);
+    if let Some(published) = published(report, style) {
+        text += &line("Published", &published, style);
+    }
+    text
+}
+
+fn line(label: &str, value: &str, style: &Style) -> String {
+    let line = wrap(&format!("{label:<17}\u{1}{value}"), style.width.saturating_sub(2), &" ".repeat(20));
+    format!("  {}\n", line.replace('\u{1}', " "))
+}
+
+/// The published figures in a line: which the count rounds to, and which deviate.
+fn published(report: &Report, style: &Style) -> Option<String> {
+    let fixture = style.figures?;
+    let findings = crate::verify::verify(report, fixture).ok()?;
+    let mut parts = Vec::new();
+    for metric in ["macs", "params"] {
+        let title = &METRICS[crate::cost::index_of(metric)?].title;
+        let mut seen: Vec<&str> = Vec::new();
+        let mut words = Vec::new();
+        for finding in findings.iter().filter(|finding| finding.metric == metric) {
+            if seen.contains(&finding.published.as_str()) {
+                continue;
+            }
+            seen.push(&finding.published);
+            let number = match Published::parse(&finding.published) {
+                Some(published) if published.unit == 1 => super::number::grouped(published.digits),
+                _ => finding.published.replace(' ', "\u{a0}"),
+            };
+            let mark = match finding.verdict {
+                Verdict::Agrees => "✓",
+                Verdict::Recorded => "≠",
+                Verdict::Fails => "✗",
+            };
+            words.push(format!("{number}\u{a0}{mark}"));
+        }
+        if !words.is_empty() {
+            parts.push(format!("{title} {}", words.join(", ")));
+        }
+    }
+    let recorded = findings.iter().any(|finding| finding.verdict != Verdict::Agrees);
+    let note = if recorded { " (≠: lwstat verify says why)" } else { "" };
+    (!parts.is_empty()).then(|| format!("{}{note}", parts.join(" · ")))
+}
+
+/// What is not fixed or not known, with the way on.
+fn open_questions(report: &Report, style: &Style) -> String {
+    let mut text = String::new();
+    if let Some(first) = report.model.dims.first() {
+        let names: Vec<_> = report.model.dims.iter().take(8).map(|name| clean(name)).collect();
+        let more = report.model.dims.len().saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text +=
+            &line("Free dimensions", &format!("{}{more}: fix with --dim {}=1", names.join(", "), clean(first)), style);
+    }
+    if !report.coverage.unknown_ops.is_empty() {
+        let name = |op: &crate::report::UnknownOp| match op.domain.as_str() {
+            "" => format!("{} ×{}", clean(&op.op_type), op.count),
+            domain => format!("{}:{} ×{}", clean(domain), clean(&op.op_type), op.count),
+        };
+        let names: Vec<_> = report.coverage.unknown_ops.iter().map(name).collect();
+        text += &line("Unknown", &format!("{}: totals are lower bounds (≥)", names.join(", ")), style);
+    }
+    if report.coverage.bounded > 0 {
+        let count = report.coverage.bounded;
+        text += &line("Bounded", &format!("{count} If: the costlier branch is counted (≤)"), style);
+    }
+    text
+}
+
+/// Columns of the groups' table by the width from which they are shown.
+const COLUMNS: &[(&str, usize)] =
+    &[("macs", 0), ("flops", 120), ("params", 0), ("activation_bytes", 140), ("memory_access_bytes", 0)];
+
+fn table(report: &Report, style: &Style) -> Result<String> {
+    let (shown, rest) = groups(report, &style.view)?;
+    let label = match style.view.by {
+        By::Op => "Op type",
+        By::Scope => "Module",
+        By::Node => "Node",
+    };
+    let keys: Vec<_> = COLUMNS.iter().filter(|(_, width)| style.width >= *width).map(|(key, _)| *key).collect();
+    let metrics: Vec<_> = keys.iter().filter_map(|key| crate::cost::index_of(key)).collect();
+    let title = |index: usize| match METRICS[index].key {
+        "memory_access_bytes" => "Memory access",
+        "activation_bytes" => "Activations",
+        _ => METRICS[index].title,
+    };
+    let mut header = vec![label.to_string(), "Nodes".to_string()];
+    header.extend(metrics.iter().flat_map(|&index| [title(index).to_string(), "%".to_string()]));
+    let mut rows = vec![header];
+    let row = |group: &Group, label: String| {
+        let mut row = vec![label, group.nodes.to_string()];
+        for &index in &metrics {
+            let count = group.counts.0[index].as_ref();
+            let bound = if group.incomplete { "≥ " } else { "" };
+            row.push(format!("{bound}{}", quantity(count, METRICS[index].unit, style.exact)));
+            row.push(share(count, report.totals.counts.0[index].as_ref()));
+        }
+        row
+    };
+    for group in &shown {
+        rows.push(row(group, format!("{}{}", "  ".repeat(group.depth), clean(&group.label))));
+    }
+    if let Some(rest) = &rest {
+        rows.push(row(rest, "… the rest (--top shows more)".to_string()));
+    }
+    Ok(layout(rows, style))
+}
+
+/// Aligned columns without lines: the first to the left, the others to the right, the whole not wider than the terminal.
+fn layout(rows: Vec<Vec<String>>, style: &Style) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width.clamp(20, 400) as u16);
+    for row in rows {
+        let cell = |(index, text): (usize, &String)| {
+            let alignment = if index == 0 { CellAlignment::Left } else { CellAlignment::Right };
+            Cell::new(text.replace(' ', "\u{a0}")).set_alignment(alignment)
+        };
+        table.add_row(row.iter().enumerate().map(cell));
+    }
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((if index == 0 { 2 } else { 1 }, 0));
+        if index == 0 {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(18)));
+        }
+    }
+    let mut text = String::new();
+    for (index, line) in table.lines().enumerate() {
+        let line = line.replace('\u{a0}', " ");
+        let line = line.trim_end();
+        text += &if index == 0 { bold(line, style) } else { line.to_string() };
+        text.push('\n');
+    }
+    text
+}
+
+/// The one thing about this model that its MACs do not say: the operator whose share of the memory access most exceeds
+/// its share of the MACs (ShuffleNetV2's guideline G4).
+fn hidden(report: &Report) -> Result<Option<String>> {
+    let view = View { by: By::Op, depth: 0, sort: None, top: None };
+    let (groups, _) = groups(report, &view)?;
+    let total = |key: &str| report.totals.counts.get(key).and_then(crate::dim::Dim::as_int).filter(|total| *total > 0);
+    let (Some(macs), Some(access)) = (total("macs"), total("memory_access_bytes")) else { return Ok(None) };
+    let percent = |group: &Group, key: &str, total: i64| {
+        group.counts.get(key).and_then(crate::dim::Dim::as_int).map(|count| 100.0 * count as f64 / total as f64)
+    };
+    let gap = |group: &&Group| Some(percent(group, "memory_access_bytes", access)? - percent(group, "macs", macs)?);
+    let widest = groups.iter().filter_map(|group| Some((group, gap(&group)?))).max_by(|a, b| a.1.total_cmp(&b.1));
+    let Some((group, gap)) = widest else { return Ok(None) };
+    let share = |key, total| percent(group, key, total).unwrap_or_default();
+    Ok((gap >= 5.0).then(|| {
+        format!(
+            "What FLOPs hide: {} has {:.1} % of the MACs and {:.1} % of the memory access (G4).",
+            clean(&group.label),
+            share("macs", macs),
+            share("memory_access_bytes", access)
+        )
+    }))
+}
+
+pub(super) fn findings(models: &[Verified], style: &Style) -> String {
+    let mut text = String::new();
+    for model in models {
+        let title = format!("{} against {}", clean(&model.path), clean(&model.fixture));
+        text += &format!("{}\n", bold(&title, style));
+        for finding in &model.findings {
+            let (mark, color) = match finding.verdict {
+                Verdict::Agrees => ("✓", "32"),
+                Verdict::Recorded => ("≠", "33"),
+                Verdict::Fails => ("✗", "31"),
+            };
+            let mark = if style.color { format!("\x1b[{color}m{mark}\x1b[0m") } else { mark.to_string() };
+            let counted = quantity(finding.counted.as_ref(), Unit::Count, true);
+            let line =
+                format!("{:<12} {:>9}  counted {counted}  {}", finding.metric, finding.published, finding.source);
+            text += &format!(
+                "  {mark} {}\n",
+                wrap(&line.replace("  ", "\u{1}"), style.width.saturating_sub(4), "      ").replace('\u{1}', "  ")
+            );
+            if let Some(deviation) = &finding.deviation {
+                text += &format!("      {}\n", wrap(&deviation.cause, style.width.saturating_sub(6), "      "));
+            }
+        }
+    }
+    let count =
+        |verdict| models.iter().flat_map(|model| &model.findings).filter(|finding| finding.verdict == verdict).count();
+    text += &format!(
+        "{} figures: {} agree, {} deviate as recorded, {} differ without a record\n",
+        models.iter().map(|model| model.findings.len()).sum::<usize>(),
+        count(Verdict::Agrees),
+        count(Verdict::Recorded),
+        count(Verdict::Fails)
+    );
+    text
+}

@@ -1,0 +1,355 @@
+//! The report: all that an analysis found, and the only thing that renderers, checks and comparisons see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::cost::{self, Counts, Coverage, METRICS, Row};
+use crate::dim::Dim;
+use crate::error::Result;
+use crate::graph::Source;
+use crate::infer::{self, Bindings, Typed};
+use crate::memory::{self, Peak};
+use crate::model::Model;
+use crate::tensor::Value;
+
+/// Version of the JSON contract.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The account of one model. Serializes as the JSON contract (`docs/report.schema.json`): counts are integers, formulas
+/// in the free dimensions are strings, what is unknown is null.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of the JSON contract.
+    pub schema_version: u32,
+    /// Version of lwstat.
+    pub lwstat: &'static str,
+    /// What was analyzed.
+    pub model: ModelInfo,
+    /// Sums over all nodes.
+    pub totals: Totals,
+    /// How much of it is exact.
+    pub coverage: CoverageInfo,
+    /// Every unfolded node in the order in which they run.
+    pub nodes: Vec<NodeInfo>,
+    /// Every tensor.
+    pub tensors: Vec<TensorInfo>,
+    /// Where and why the peak of the activation memory is; null where it depends on free dimensions.
+    pub peak: Option<Peak>,
+}
+
+/// The model's identity and interface.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelInfo {
+    /// Path as given, `-` for standard input.
+    pub path: String,
+    /// File name without `.onnx`.
+    pub name: String,
+    /// ONNX IR version.
+    pub ir_version: i64,
+    /// Imported operator-set versions by domain, empty for ONNX's own.
+    pub opset: BTreeMap<String, i64>,
+    /// Who wrote the file.
+    pub producer: String,
+    /// Bytes of the file, external data not included.
+    pub file_bytes: u64,
+    /// Graph inputs.
+    pub inputs: Vec<TensorType>,
+    /// Graph outputs.
+    pub outputs: Vec<TensorType>,
+    /// Free dimensions: those of the inputs, then sizes that only the data decide.
+    pub dims: Vec<Arc<str>>,
+}
+
+/// A tensor's name, dtype and shape.
+#[derive(Clone, Debug, Serialize)]
+pub struct TensorType {
+    /// Name.
+    pub name: String,
+    /// Element type; null where unknown or where the value is no tensor.
+    pub dtype: Option<&'static str>,
+    /// Sizes; null where the rank is unknown.
+    pub shape: Option<Vec<Dim>>,
+}
+
+/// What a tensor is to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TensorKind {
+    /// A graph input.
+    Input,
+    /// A graph output.
+    Output,
+    /// Written by a node that runs.
+    Activation,
+    /// Learned and stored.
+    Parameter,
+    /// Depends on constants and shapes alone.
+    Constant,
+}
+
+/// A tensor of the graph or of a body.
+#[derive(Clone, Debug, Serialize)]
+pub struct TensorInfo {
+    /// Name, dtype and shape; in a body the name has the names of nodes and attributes that hold it before it.
+    #[serde(flatten)]
+    pub tensor: TensorType,
+    /// What it is to the model.
+    pub kind: TensorKind,
+}
+
+/// Sums over all nodes. Serializes as one map: `nodes`, `folded`, every metric, `arithmetic_intensity`,
+/// `peak_activation_bytes`.
+#[derive(Clone, Debug)]
+pub struct Totals {
+    /// Unfolded nodes, those in bodies included.
+    pub nodes: usize,
+    /// Folded nodes.
+    pub folded: usize,
+    /// Sums of what is known.
+    pub counts: Counts,
+    /// Metrics of which some node's count is unknown: the sum is a lower bound.
+    pub at_least: Vec<&'static str>,
+    /// Some node's count is an upper bound.
+    pub bounded: bool,
+    /// The most activation bytes alive at once; `None` where it depends on free dimensions.
+    pub peak_activation_bytes: Option<i64>,
+}
+
+impl Serialize for Totals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("nodes", &self.nodes)?;
+        map.serialize_entry("folded", &self.folded)?;
+        for (metric, count) in METRICS.iter().zip(&self.counts.0) {
+            map.serialize_entry(metric.key, count)?;
+        }
+        map.serialize_entry("arithmetic_intensity", &self.counts.intensity())?;
+        map.serialize_entry("peak_activation_bytes", &self.peak_activation_bytes)?;
+        map.serialize_entry("at_least", &self.at_least)?;
+        map.end()
+    }
+}
+
+/// How well the cost is known.
+#[derive(Clone, Debug, Serialize)]
+pub struct CoverageInfo {
+    /// Nodes counted to the unit.
+    pub exact: usize,
+    /// Nodes counted by an upper bound.
+    pub bounded: usize,
+    /// Nodes of which something is unknown.
+    pub unknown: usize,
+    /// Their operators.
+    pub unknown_ops: Vec<UnknownOp>,
+}
+
+/// An operator of which something is unknown.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnknownOp {
+    /// Operator type.
+    pub op_type: String,
+    /// Operator domain.
+    pub domain: String,
+    /// Nodes.
+    pub count: usize,
+}
+
+/// A node's account.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeInfo {
+    /// Name; in a body with the names of the nodes and attributes that hold it.
+    pub name: String,
+    /// Operator type.
+    pub op_type: String,
+    /// Operator domain.
+    pub domain: String,
+    /// The operator type with what tells its uses apart.
+    pub kind: String,
+    /// Module path in the model's source.
+    pub scope: String,
+    /// Names of the inputs, empty where one is left out.
+    pub inputs: Vec<String>,
+    /// Names of the outputs, empty where one is left out.
+    pub outputs: Vec<String>,
+    /// The metrics, times the node's runs.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// FLOPs per byte of memory access; null where it is a formula or nothing moves.
+    pub arithmetic_intensity: Option<f64>,
+    /// How well they are known.
+    pub coverage: Coverage,
+    /// How often the node runs, where it stands in a body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub times: Option<Dim>,
+    /// It stands in one of several bodies that exclude each other and is not part of the totals: its `If` is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub alternative: bool,
+}
+
+impl From<Row> for NodeInfo {
+    fn from(row: Row) -> NodeInfo {
+        let Row { name, op_type, domain, kind, scope, inputs, outputs, counts, coverage, times, alternative } = row;
+        let arithmetic_intensity = counts.intensity();
+        NodeInfo {
+            name,
+            op_type,
+            domain,
+            kind,
+            scope,
+            inputs,
+            outputs,
+            counts,
+            arithmetic_intensity,
+            coverage,
+            times,
+            alternative,
+        }
+    }
+}
+
+impl Model {
+    /// Analyzes the model with these sizes fixed; the rest stays free. Errors name the file, the node and the reason.
+    ///
+    /// ```
+    /// let model = lwstat::Model::open("graphs/shufflenet_v2_1.0.onnx")?;
+    /// let report = model.report(&lwstat::Bindings::default())?;
+    /// assert_eq!(report.totals.counts.get("macs"), Some(&lwstat::Dim::from(145_814_296i64)));
+    /// # Ok::<(), lwstat::Error>(())
+    /// ```
+    pub fn report(&self, bindings: &Bindings) -> Result<Report> {
+        let graph = self.graph()?;
+        self.analyze(&graph, bindings).map_err(|error| error.in_file(&self.path))
+    }
+
+    fn analyze(&self, graph: &crate::graph::Graph<'_>, bindings: &Bindings) -> Result<Report> {
+        let typed = infer::infer(graph, &self.proto, bindings)?;
+        let account = cost::account(&typed, &bindings.sizes)?;
+        let peak = memory::peak(&typed);
+        let mut tensors = Vec::with_capacity(graph.tensors.len());
+        list_tensors(&typed, Some(&account.parameters), "", &mut tensors);
+        let totals = totals(&account.rows, account.folded, peak.as_ref().map(|peak| peak.bytes));
+        let coverage = coverage(&account.rows);
+        let interface =
+            |ids: &[crate::graph::TensorId]| ids.iter().map(|&id| tensor_type(&typed, id.index(), "")).collect();
+        let inputs: Vec<TensorType> = interface(&graph.inputs);
+        let dims = free_dims(&inputs, &totals.counts, &tensors);
+        Ok(Report {
+            schema_version: SCHEMA_VERSION,
+            lwstat: env!("CARGO_PKG_VERSION"),
+            model: ModelInfo {
+                path: self.path.clone(),
+                name: stem(&self.path),
+                ir_version: self.proto.ir_version,
+                opset: self.proto.opset_import.iter().map(|import| (import.domain.clone(), import.version)).collect(),
+                producer: format!("{} {}", self.proto.producer_name, self.proto.producer_version).trim().to_string(),
+                file_bytes: self.file_bytes,
+                inputs,
+                outputs: interface(&graph.outputs),
+                dims,
+            },
+            totals,
+            coverage,
+            nodes: account.rows.into_iter().map(NodeInfo::from).collect(),
+            tensors,
+            peak,
+        })
+    }
+}
+
+/// A path's file name without `.onnx`.
+pub fn stem(path: &str) -> String {
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    name.strip_suffix(".onnx").unwrap_or(name).to_string()
+}
+
+fn totals(rows: &[Row], folded: usize, peak_activation_bytes: Option<i64>) -> Totals {
+    let mut counts = Counts::zero();
+    let mut at_least = vec![false; METRICS.len()];
+    for row in rows.iter().filter(|row| !row.alternative) {
+        counts.add(&row.counts);
+        for (missing, count) in at_least.iter_mut().zip(&row.counts.0) {
+            *missing |= count.is_none();
+        }
+    }
+    let keys = METRICS.iter().zip(at_least).filter(|(_, missing)| *missing).map(|(metric, _)| metric.key);
+    Totals {
+        nodes: rows.len(),
+        folded,
+        counts,
+        at_least: keys.collect(),
+        bounded: rows.iter().any(|row| row.coverage == Coverage::Bounded),
+        peak_activation_bytes,
+    }
+}
+
+fn coverage(rows: &[Row]) -> CoverageInfo {
+    let count = |coverage| rows.iter().filter(|row| row.coverage == coverage).count();
+    let mut unknown: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.coverage == Coverage::Unknown) {
+        *unknown.entry((row.op_type.clone(), row.domain.clone())).or_default() += 1;
+    }
+    let unknown_op = |((op_type, domain), count)| UnknownOp { op_type, domain, count };
+    CoverageInfo {
+        exact: count(Coverage::Exact),
+        bounded: count(Coverage::Bounded),
+        unknown: count(Coverage::Unknown),
+        unknown_ops: unknown.into_iter().map(unknown_op).collect(),
+    }
+}
+
+fn tensor_type(typed: &Typed<'_>, index: usize, prefix: &str) -> TensorType {
+    let name = format!("{prefix}{}", typed.graph.tensors[index].name);
+    let (dtype, shape) = match &typed.values[index] {
+        Value::Tensor(tensor) => (Some(tensor.dtype), tensor.shape.clone()),
+        _ => (None, None),
+    };
+    let known = |dtype: &crate::tensor::DType| *dtype != crate::tensor::DType::Undefined;
+    TensorType { name, dtype: dtype.filter(known).map(crate::tensor::DType::name), shape }
+}
+
+fn list_tensors(typed: &Typed<'_>, parameters: Option<&[bool]>, prefix: &str, list: &mut Vec<TensorInfo>) {
+    let mut kinds: Vec<TensorKind> = (0..typed.graph.tensors.len())
+        .map(|index| match typed.graph.tensors[index].source {
+            Source::Input(_) => TensorKind::Input,
+            _ if parameters.is_some_and(|parameters| parameters[index]) => TensorKind::Parameter,
+            Source::Initializer(_) | Source::Sparse(_) if parameters.is_none() => TensorKind::Constant,
+            _ if typed.constant[index] => TensorKind::Constant,
+            _ => TensorKind::Activation,
+        })
+        .collect();
+    for output in typed.graph.outputs.iter().map(|id| id.index()) {
+        if kinds[output] == TensorKind::Activation {
+            kinds[output] = TensorKind::Output;
+        }
+    }
+    for (index, kind) in kinds.into_iter().enumerate() {
+        if !matches!(typed.graph.tensors[index].source, Source::Outer(_)) {
+            list.push(TensorInfo { tensor: tensor_type(typed, index, prefix), kind });
+        }
+    }
+    for (node, facts) in typed.graph.nodes.iter().zip(&typed.nodes) {
+        for (attribute, body, _) in &facts.bodies {
+            list_tensors(body, None, &format!("{prefix}{}/{attribute}/", node.name), list);
+        }
+    }
+}
+
+/// The symbols of the inputs in their order, then those that only the data decide.
+fn free_dims(inputs: &[TensorType], counts: &Counts, tensors: &[TensorInfo]) -> Vec<Arc<str>> {
+    let mut dims: Vec<Arc<str>> = Vec::new();
+    let mut add = |dim: &Dim| {
+        if dim.as_int().is_none() {
+            let mut symbols = BTreeSet::new();
+            dim.symbols(&mut symbols);
+            let new: Vec<_> = symbols.into_iter().filter(|symbol| !dims.contains(symbol)).collect();
+            dims.extend(new);
+        }
+    };
+    inputs.iter().flat_map(|input| input.shape.iter().flatten()).for_each(&mut add);
+    counts.0.iter().flatten().for_each(&mut add);
+    tensors.iter().flat_map(|tensor| tensor.tensor.shape.iter().flatten()).for_each(&mut add);
+    dims
+}

@@ -1,0 +1,187 @@
+//! Groups of a report's nodes: by operator, by module, or node by node.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use crate::cost::{Counts, METRICS};
+use crate::dim::Dim;
+use crate::error::{Error, Result};
+use crate::report::{NodeInfo, Report};
+
+/// What nodes are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The operator type, and what tells its uses apart.
+    Op,
+    /// The module that the node stands in, as a tree.
+    Scope,
+    /// Each node by itself.
+    Node,
+}
+
+/// What a grouping shows.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What nodes are grouped by.
+    pub by: By,
+    /// Deepest level of the module tree that is shown.
+    pub depth: usize,
+    /// Metric that groups are sorted by, the largest first; `None` for MACs where operators are shown, else for the
+    /// order in which nodes run.
+    pub sort: Option<String>,
+    /// The most groups that are shown.
+    pub top: Option<usize>,
+}
+
+/// Nodes that are shown as one.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What they are.
+    pub label: String,
+    /// Level in the module tree, 0 at the top.
+    pub depth: usize,
+    /// How many there are.
+    pub nodes: usize,
+    /// Sums of what is known of their counts.
+    pub counts: Counts,
+    /// Some count of theirs is unknown.
+    pub incomplete: bool,
+}
+
+impl Group {
+    fn new(label: &str, depth: usize) -> Group {
+        Group { label: label.to_string(), depth, nodes: 0, counts: Counts::zero(), incomplete: false }
+    }
+
+    fn add(&mut self, node: &NodeInfo) {
+        self.nodes += 1;
+        self.counts.add(&node.counts);
+        self.incomplete |= node.counts.0.contains(&None);
+    }
+}
+
+/// The groups of a view, and the sum of those left out where `top` leaves some out. An error where `sort` is no metric.
+pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>)> {
+    let sort = match &view.sort {
+        Some(key) => Some(crate::cost::index_of(key).ok_or_else(|| unknown_metric(key))?),
+        None if view.by == By::Op => Some(0),
+        None => None,
+    };
+    let nodes = || report.nodes.iter().filter(|node| !node.alternative);
+    let mut groups = match view.by {
+        By::Op => by_kind(nodes()),
+        By::Node => nodes()
+            .map(|node| {
+                let mut group = Group::new(&format!("{} ({})", node.name, node.kind), 0);
+                group.add(node);
+                group
+            })
+            .collect(),
+        By::Scope => return Ok(cut(tree(nodes(), view.depth, sort), view.top)),
+    };
+    if let Some(sort) = sort {
+        // Ties keep the order in which nodes run, save among operators, where memory access decides.
+        let second = crate::cost::index_of("memory_access").filter(|_| view.by == By::Op);
+        groups.sort_by_key(|group| Reverse((weight(&group.counts, sort), second.map(|at| weight(&group.counts, at)))));
+    }
+    Ok(cut(groups, view.top))
+}
+
+/// The error for a word that names no metric, with the nearest that does.
+pub fn unknown_metric(word: &str) -> Error {
+    let keys: Vec<_> = METRICS.iter().map(|metric| metric.key).collect();
+    Error::new(format!("there is no metric \"{word}\": choose one of {}", keys.join(", ")))
+}
+
+/// A number to rank by: formulas as if every free dimension were 128.
+fn weight(counts: &Counts, metric: usize) -> i64 {
+    let count = counts.0[metric].as_ref().map(|count| count.substitute(&|_| Some(Dim::from(128i64))));
+    count.and_then(|count| count.as_int()).unwrap_or(-1)
+}
+
+fn by_kind<'r>(nodes: impl Iterator<Item = &'r NodeInfo>) -> Vec<Group> {
+    let mut places: FxHashMap<String, usize> = FxHashMap::default();
+    let mut groups: Vec<Group> = Vec::new();
+    for node in nodes {
+        let label = if node.domain.is_empty() { node.kind.clone() } else { format!("{}:{}", node.domain, node.kind) };
+        let place = *places.entry(label).or_insert_with_key(|label| {
+            groups.push(Group::new(label, 0));
+            groups.len() - 1
+        });
+        groups[place].add(node);
+    }
+    groups
+}
+
+/// A module and what stands in it.
+struct Module {
+    group: Group,
+    children: Vec<Module>,
+    places: BTreeMap<String, usize>,
+}
+
+impl Module {
+    fn new(label: &str, depth: usize) -> Module {
+        Module { group: Group::new(label, depth), children: Vec::new(), places: BTreeMap::new() }
+    }
+
+    fn flatten(mut self, sort: Option<usize>, into: &mut Vec<Group>) {
+        if let Some(sort) = sort {
+            self.children.sort_by_key(|child| Reverse(weight(&child.group.counts, sort)));
+        }
+        into.push(self.group);
+        for child in self.children {
+            child.flatten(sort, into);
+        }
+    }
+}
+
+/// The levels of a module path: torch separates them by points, other exporters by slashes.
+pub fn levels(scope: &str) -> impl Iterator<Item = &str> {
+    let separator = if scope.contains('/') { '/' } else { '.' };
+    scope.split(separator).filter(|level| !level.is_empty())
+}
+
+fn tree<'r>(nodes: impl Iterator<Item = &'r NodeInfo>, depth: usize, sort: Option<usize>) -> Vec<Group> {
+    let mut root = Module::new("", 0);
+    for node in nodes {
+        let mut module = &mut root;
+        let mut path = levels(&node.scope).take(depth.max(1)).peekable();
+        if path.peek().is_none() {
+            // Nodes outside every module are shown by operator, beside the modules.
+            module = child(module, &format!("({})", node.kind), 0);
+            module.group.add(node);
+            continue;
+        }
+        for (depth, level) in path.enumerate() {
+            module = child(module, level, depth);
+            module.group.add(node);
+        }
+    }
+    let mut groups = Vec::new();
+    root.flatten(sort, &mut groups);
+    groups.remove(0);
+    groups
+}
+
+fn child<'m>(module: &'m mut Module, label: &str, depth: usize) -> &'m mut Module {
+    let next = module.children.len();
+    let place = *module.places.entry(label.to_string()).or_insert(next);
+    if place == next {
+        module.children.push(Module::new(label, depth));
+    }
+    &mut module.children[place]
+}
+
+fn cut(mut groups: Vec<Group>, top: Option<usize>) -> (Vec<Group>, Option<Group>) {
+    let Some(top) = top.filter(|&top| top < groups.len()) else { return (groups, None) };
+    let mut rest = Group::new("", 0);
+    for group in groups.split_off(top) {
+        rest.nodes += group.nodes;
+        rest.counts.add(&group.counts);
+        rest.incomplete |= group.incomplete;
+    }
+    (groups, Some(rest))
+}
