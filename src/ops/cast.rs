@@ -242,7 +242,7 @@ mod tests {
             Cast bool[2]{true,false} to=7 -> i64[2]{1,0}
             Cast bool[2]{true,false} to=1 -> f32[2]{1,0}
             Cast i64[1]{16777217} to=1 -> f32[1]{16777216}
-            Cast f64[1]{0.1} to=10 -> f16[1]{unknown}
+            Cast f64[2]{0.1,0.25} to=10 -> f16[2]{?,0.25}
             Cast f32[2]{0.5,70000.0} to=10 -> f16[2]{0.5,?}
             Cast f32[2]{0.5,1.0} to=16 -> bf16[2]{0.5,1}
             Cast i64[2]{12,n} to=8 -> string[2]{'12',?}
