@@ -122,7 +122,7 @@ fn rest(input: &[Dim], known: &[Dim], reason: impl Fn() -> String) -> Result<Dim
     for size in known {
         match left.iter().position(|other| other == size) {
             Some(at) => drop(left.swap_remove(at)),
-            None => divisor = divisor * size,
+            None => divisor *= size,
         }
     }
     exactly(&product(&left), &divisor, reason)

@@ -29,12 +29,12 @@ fn per_reduced_update(call: &Call, _: &[Value]) -> Result<Dim> {
     if reduction(call)? == "none" { Ok(Dim::ZERO) } else { input_elements(call, 2) }
 }
 
-/// What stands at an element after an update.
+/// What stands at an element after an update; how floating-point sums are rounded is left open.
 fn updated(reduction: &str, old: &Scalar, new: &Scalar) -> Scalar {
-    match reduction {
-        "none" => new.clone(),
-        "add" => add(old, new),
-        "mul" => multiply(old, new),
+    match (reduction, old, new) {
+        ("none", ..) => new.clone(),
+        ("add", Scalar::Int(_), Scalar::Int(_)) => add(old, new),
+        ("mul", Scalar::Int(_), Scalar::Int(_)) => multiply(old, new),
         _ => Scalar::Unknown,
     }
 }
