@@ -21,12 +21,14 @@ mod detection;
 mod einsum;
 mod elementwise;
 mod index;
+mod join;
 mod layout;
 mod linear_attention;
 mod loss;
 mod matmul;
 mod microsoft;
 mod ml;
+mod moved;
 mod norm;
 mod pool;
 mod quantize;
@@ -34,8 +36,10 @@ mod random;
 mod reduce;
 mod resize;
 mod rnn;
+mod scatter;
 mod sequence;
 mod signal;
+mod slice;
 mod softmax;
 mod text;
 mod training;
@@ -55,6 +59,7 @@ static FAMILIES: &[&[Op]] = &[
     einsum::OPS,
     elementwise::OPS,
     index::OPS,
+    join::OPS,
     layout::OPS,
     linear_attention::OPS,
     loss::OPS,
@@ -68,8 +73,10 @@ static FAMILIES: &[&[Op]] = &[
     reduce::OPS,
     resize::OPS,
     rnn::OPS,
+    scatter::OPS,
     sequence::OPS,
     signal::OPS,
+    slice::OPS,
     softmax::OPS,
     text::OPS,
     training::OPS,
