@@ -140,13 +140,13 @@ pub struct CoverageInfo {
     pub exact: usize,
     /// Nodes counted by an upper bound.
     pub bounded: usize,
-    /// Nodes of which something is unknown.
+    /// Nodes of which something is unknown, if only because of a node before them.
     pub unknown: usize,
-    /// Their operators.
+    /// The operators that are the cause: not in the table, or unable to say.
     pub unknown_ops: Vec<UnknownOp>,
 }
 
-/// An operator of which something is unknown.
+/// An operator that the account does not know.
 #[derive(Clone, Debug, Serialize)]
 pub struct UnknownOp {
     /// Operator type.
@@ -191,7 +191,7 @@ pub struct NodeInfo {
 
 impl From<Row> for NodeInfo {
     fn from(row: Row) -> NodeInfo {
-        let Row { name, op_type, domain, kind, scope, inputs, outputs, counts, coverage, times, alternative } = row;
+        let Row { name, op_type, domain, kind, scope, inputs, outputs, counts, coverage, times, alternative, .. } = row;
         let arithmetic_intensity = counts.intensity();
         NodeInfo {
             name,
@@ -288,7 +288,7 @@ fn totals(rows: &[Row], folded: usize, peak_activation_bytes: Option<i64>) -> To
 fn coverage(rows: &[Row]) -> CoverageInfo {
     let count = |coverage| rows.iter().filter(|row| row.coverage == coverage).count();
     let mut unknown: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.coverage == Coverage::Unknown) {
+    for row in rows.iter().filter(|row| row.unknown_operator) {
         *unknown.entry((row.op_type.clone(), row.domain.clone())).or_default() += 1;
     }
     let unknown_op = |((op_type, domain), count)| UnknownOp { op_type, domain, count };

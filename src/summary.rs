@@ -40,10 +40,14 @@ pub struct View {
 pub struct Group {
     /// What they are.
     pub label: String,
+    /// Their kind where each stands by itself, else empty.
+    pub kind: String,
     /// Level in the module tree, 0 at the top.
     pub depth: usize,
-    /// How many there are.
+    /// How many nodes they are.
     pub nodes: usize,
+    /// How many groups this one stands for.
+    pub groups: usize,
     /// Sums of what is known of their counts.
     pub counts: Counts,
     /// Some count of theirs is unknown.
@@ -52,7 +56,7 @@ pub struct Group {
 
 impl Group {
     fn new(label: &str, depth: usize) -> Group {
-        Group { label: label.to_string(), depth, nodes: 0, counts: Counts::zero(), incomplete: false }
+        Group { label: label.to_string(), kind: String::new(), depth, nodes: 0, groups: 1, counts: Counts::zero(), incomplete: false }
     }
 
     fn add(&mut self, node: &NodeInfo) {
@@ -74,9 +78,9 @@ pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>
         By::Op => by_kind(nodes()),
         By::Node => nodes()
             .map(|node| {
-                let mut group = Group::new(&format!("{} ({})", node.name, node.kind), 0);
+                let mut group = Group::new(&node.name, 0);
                 group.add(node);
-                group
+                Group { kind: node.kind.clone(), ..group }
             })
             .collect(),
         By::Scope => return Ok(cut(tree(nodes(), view.depth, sort), view.top)),
@@ -177,8 +181,9 @@ fn child<'m>(module: &'m mut Module, label: &str, depth: usize) -> &'m mut Modul
 
 fn cut(mut groups: Vec<Group>, top: Option<usize>) -> (Vec<Group>, Option<Group>) {
     let Some(top) = top.filter(|&top| top < groups.len()) else { return (groups, None) };
-    let mut rest = Group::new("", 0);
-    for group in groups.split_off(top) {
+    let left_out = groups.split_off(top);
+    let mut rest = Group { groups: left_out.len(), ..Group::new("", 0) };
+    for group in left_out {
         rest.nodes += group.nodes;
         rest.counts.add(&group.counts);
         rest.incomplete |= group.incomplete;

@@ -43,6 +43,8 @@ pub struct Row {
     pub counts: Counts,
     /// How well they are known.
     pub coverage: Coverage,
+    /// What is unknown of it is not so because of another node: its operator is not in the table, or cannot say.
+    pub unknown_operator: bool,
     /// How often it runs, where it stands in a body.
     pub times: Option<Dim>,
     /// It stands in one of several bodies that exclude each other: the node that holds them has the costlier one's
@@ -207,6 +209,7 @@ impl Counter<'_> {
             outputs: node.outputs.iter().map(name).collect(),
             counts,
             coverage: if unknown { Coverage::Unknown } else { Coverage::Exact },
+            unknown_operator: unknown && inputs.iter().flatten().all(|value| value.elements().is_some()),
             times: place.times.clone(),
             alternative: place.alternative,
         });

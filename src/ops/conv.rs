@@ -23,9 +23,10 @@ pub(super) const OPS: &[Op] = &[
             Ok(input_elements(call, 0)? * product(call.shape(1)?.get(1..).unwrap_or_default()))
         })
         .flops(BIAS, |call, outputs| bias(call, outputs, 2)),
-    Op::new("DeformConv", deformed)
-        .macs(MACS, |call, outputs| macs(call, outputs, 1))
-        .flops("2·2ⁿ − 1 per sampled value (n-linear), 1 for its mask, 1 per output element for the bias", deformed_flops),
+    Op::new("DeformConv", deformed).macs(MACS, |call, outputs| macs(call, outputs, 1)).flops(
+        "2·2ⁿ − 1 per sampled value (n-linear), 1 for its mask, 1 per output element for the bias",
+        deformed_flops,
+    ),
 ];
 
 fn dtype(call: &Call) -> DType {
@@ -72,7 +73,9 @@ pub(super) fn convolved(call: &Call, x: usize, w: usize, bias: Option<usize>) ->
     let group = group(call)?;
     if input[1].known_eq(&(&weight[1] * group)) == Some(false) {
         let (channels, taken) = (&input[1], &weight[1]);
-        return invalid(format!("the input has {channels} channels, the weight takes {taken} in each of {group} groups"));
+        return invalid(format!(
+            "the input has {channels} channels, the weight takes {taken} in each of {group} groups"
+        ));
     }
     if weight[0].as_int().is_some_and(|channels| channels % group != 0) {
         return invalid(format!("{} output channels cannot be split into {group} groups", weight[0]));
@@ -180,18 +183,19 @@ fn deformed(call: &Call) -> Result<Vec<Value>> {
         return invalid(format!("{} channels cannot be split into {groups} offset groups", input[1]));
     }
     let taps = product(&weight[2..]) * groups;
-    let agrees = |position: usize, name: &str, channels: Dim| match call.optional(position).and_then(|t| t.shape.as_deref()) {
-        Some(given) => {
-            let mut wanted = shape.clone();
-            wanted[1] = channels;
-            let differs = given.iter().zip(&wanted).any(|(given, wanted)| given.known_eq(wanted) == Some(false));
-            match given.len() != wanted.len() || differs {
-                true => invalid(format!("the {name} must be {}, it is {}", sizes(&wanted), sizes(given))),
-                false => Ok(()),
+    let agrees =
+        |position: usize, name: &str, channels: Dim| match call.optional(position).and_then(|t| t.shape.as_deref()) {
+            Some(given) => {
+                let mut wanted = shape.clone();
+                wanted[1] = channels;
+                let differs = given.iter().zip(&wanted).any(|(given, wanted)| given.known_eq(wanted) == Some(false));
+                match given.len() != wanted.len() || differs {
+                    true => invalid(format!("the {name} must be {}, it is {}", sizes(&wanted), sizes(given))),
+                    false => Ok(()),
+                }
             }
-        }
-        None => Ok(()),
-    };
+            None => Ok(()),
+        };
     agrees(2, "offset", &taps * (input.len() as i64 - 2))?;
     // The specification gives the mask of other ranks two different sizes.
     if input.len() == 4 {
@@ -202,7 +206,8 @@ fn deformed(call: &Call) -> Result<Vec<Value>> {
 
 fn deformed_flops(call: &Call, outputs: &[Value]) -> Result<Dim> {
     let (input, weight) = operands(call, 0, 1)?;
-    let Some([batch, _, sizes @ ..]) = outputs.first().and_then(Value::as_tensor).and_then(|y| y.shape.as_deref()) else {
+    let Some([batch, _, sizes @ ..]) = outputs.first().and_then(Value::as_tensor).and_then(|y| y.shape.as_deref())
+    else {
         return Err(Stop::Unknown);
     };
     let sampled = batch * product(sizes) * &input[1] * product(&weight[2..]);

@@ -120,9 +120,7 @@ impl Window {
 /// A list attribute with `count` values of at least `least`.
 fn per_axis<'a>(call: &'a Call, name: &str, count: usize, least: i64) -> Result<Option<&'a [i64]>> {
     match call.attributes.ints(name)? {
-        Some(list) if list.len() != count => {
-            invalid(format!("`{name}` needs {count} values, it has {}", list.len()))
-        }
+        Some(list) if list.len() != count => invalid(format!("`{name}` needs {count} values, it has {}", list.len())),
         Some(list) if list.iter().any(|&value| value < least) => {
             invalid(format!("`{name}` must be at least {least}, it is {list:?}"))
         }

@@ -201,6 +201,7 @@ const COLUMNS: &[(&str, usize)] =
 
 fn table(report: &Report, style: &Style) -> Result<String> {
     let (shown, rest) = groups(report, &style.view)?;
+    let hidden_rows = rest.as_ref().map_or(0, |rest| rest.groups);
     let label = match style.view.by {
         By::Op => "Op type",
         By::Scope => "Module",
@@ -213,11 +214,13 @@ fn table(report: &Report, style: &Style) -> Result<String> {
         "activation_bytes" => "Activations",
         _ => METRICS[index].title,
     };
-    let mut header = vec![label.to_string(), "Nodes".to_string()];
+    let second = if style.view.by == By::Node { "Op type" } else { "Nodes" };
+    let mut header = vec![label.to_string(), second.to_string()];
     header.extend(metrics.iter().flat_map(|&index| [title(index).to_string(), "%".to_string()]));
     let mut rows = vec![header];
     let row = |group: &Group, label: String| {
-        let mut row = vec![label, group.nodes.to_string()];
+        let second = if group.kind.is_empty() { group.nodes.to_string() } else { clean(&group.kind) };
+        let mut row = vec![label, second];
         for &index in &metrics {
             let count = group.counts.0[index].as_ref();
             let bound = if group.incomplete { "≥ " } else { "" };
@@ -230,13 +233,47 @@ fn table(report: &Report, style: &Style) -> Result<String> {
         rows.push(row(group, format!("{}{}", "  ".repeat(group.depth), clean(&group.label))));
     }
     if let Some(rest) = &rest {
-        rows.push(row(rest, "… the rest (--top shows more)".to_string()));
+        rows.push(row(rest, format!("({} more: --top)", hidden_rows)));
     }
     Ok(layout(rows, style))
 }
 
+/// The least columns that labels have.
+const LABEL: usize = 24;
+
+/// Leaves out shares, from the last, and then whole columns until the rest fits beside the labels; returns the columns
+/// that a label may take.
+fn fit(rows: &mut [Vec<String>], width: usize) -> usize {
+    loop {
+        let count = rows.first().map_or(0, Vec::len);
+        let widest = |column: usize| rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0);
+        let others: usize = (1..count).map(|column| widest(column) + 1).sum();
+        if others + LABEL <= width || count <= 3 {
+            return width.saturating_sub(others + 2).max(LABEL - 2);
+        }
+        let share = (3..count).rev().find(|&column| rows[0][column] == "%");
+        let dropped = share.unwrap_or(count - 1);
+        rows.iter_mut().for_each(|row| drop(row.remove(dropped)));
+    }
+}
+
+/// A label cut to `width` columns: its end tells nodes of one model apart better than its beginning.
+fn shortened(label: &str, width: usize) -> String {
+    let length = columns(label);
+    if length <= width {
+        return label.to_string();
+    }
+    let indent: String = label.chars().take_while(|letter| *letter == ' ').collect();
+    let kept = width.saturating_sub(indent.len() + 1);
+    format!("{indent}…{}", label.chars().skip(length - kept).collect::<String>())
+}
+
 /// Aligned columns without lines: the first to the left, the others to the right, the whole not wider than the terminal.
-fn layout(rows: Vec<Vec<String>>, style: &Style) -> String {
+fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
+    let width = fit(&mut rows, style.width);
+    for row in &mut rows {
+        row[0] = shortened(&row[0], width);
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width.clamp(20, 400) as u16);
@@ -250,7 +287,7 @@ fn layout(rows: Vec<Vec<String>>, style: &Style) -> String {
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((if index == 0 { 2 } else { 1 }, 0));
         if index == 0 {
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(18)));
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(LABEL as u16)));
         }
     }
     let mut text = String::new();
