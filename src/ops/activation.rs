@@ -2,6 +2,7 @@
 
 use super::broadcast::broadcasts_to;
 use super::unary::map;
+use super::window::differ;
 use super::{Call, Op, Result, Role, elements, invalid, like_input, per_output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Scalar, Tensor, Value};
@@ -14,9 +15,10 @@ pub(super) const OPS: &[Op] = &[
         .roles(&[(1, Role::Setting), (2, Role::Setting)]),
     Op::new("Dropout", dropout).view().roles(&[(1, Role::Setting), (2, Role::Setting)]),
     Op::new("Elu", like_input).flops("4 per output element: exp, subtract, multiply, select", per_output::<4>),
-    Op::new("Gelu", gelu).flops("5 per output element (divide, erf, add, 2 multiply), 8 with the tanh approximation", |call, outputs| {
-        Ok(elements(outputs, 0)? * if tanh_approximation(call)? { 8 } else { 5 })
-    }),
+    Op::new("Gelu", gelu).flops(
+        "5 per output element (divide, erf, add, 2 multiply), 8 with the tanh approximation",
+        |call, outputs| Ok(elements(outputs, 0)? * if tanh_approximation(call)? { 8 } else { 5 }),
+    ),
     Op::new("HardSigmoid", like_input).flops("4 per output element: multiply, add, min, max", per_output::<4>),
     Op::new("HardSwish", like_input).flops("5 per output element: multiply, add, min, max, multiply", per_output::<5>),
     Op::new("LeakyRelu", like_input).flops("2 per output element: multiply, select", per_output::<2>),
@@ -63,12 +65,10 @@ fn swish_flops(call: &Call, outputs: &[Value]) -> Result<Dim> {
 }
 
 fn swiglu(call: &Call) -> Result<Vec<Value>> {
-    if let (Some(a), Some(b)) = (&call.tensor(0)?.shape, &call.tensor(1)?.shape) {
-        if a.len() != b.len() || a.iter().zip(b).any(|(a, b)| a.known_eq(b) == Some(false)) {
-            return invalid("both inputs need the same shape");
-        }
+    match (&call.tensor(0)?.shape, &call.tensor(1)?.shape) {
+        (Some(a), Some(b)) if differ(a, b) => invalid("both inputs need the same shape"),
+        _ => like_input(call),
     }
-    like_input(call)
 }
 
 /// Until opset 6 the slope has one element or one for each channel; later it broadcasts to the input.
@@ -100,7 +100,9 @@ fn bounds(call: &Call) -> Result<[Option<Scalar>; 2]> {
         let tensor = call.optional(input);
         match tensor.and_then(Tensor::elements).is_some_and(|count| count.known_eq(&Dim::ONE) == Some(false)) {
             true => invalid(format!("input {input}, a bound, must be a scalar")),
-            false => Ok(Some(tensor.and_then(Tensor::scalars).and_then(|list| list.first().cloned()).unwrap_or(Scalar::Unknown))),
+            false => Ok(Some(
+                tensor.and_then(Tensor::scalars).and_then(|list| list.first().cloned()).unwrap_or(Scalar::Unknown),
+            )),
         }
     };
     Ok([bound(1)?, bound(2)?])
@@ -114,11 +116,13 @@ fn clip(call: &Call) -> Result<Vec<Value>> {
         let raised = least.as_ref().map_or(value.clone(), |bound| extremum(value, bound, Dim::max, f64::max));
         greatest.as_ref().map_or(raised.clone(), |bound| extremum(&raised, bound, Dim::min, f64::min))
     };
-    Ok(vec![match tensor.scalars() {
-        Some(scalars) => result.with_scalars(scalars.iter().map(clipped).collect()),
-        None => result,
-    }
-    .into()])
+    Ok(vec![
+        match tensor.scalars() {
+            Some(scalars) => result.with_scalars(scalars.iter().map(clipped).collect()),
+            None => result,
+        }
+        .into(),
+    ])
 }
 
 fn extremum(a: &Scalar, b: &Scalar, int: fn(&Dim, &Dim) -> Dim, float: fn(f64, f64) -> f64) -> Scalar {
@@ -139,7 +143,9 @@ fn dropout(call: &Call) -> Result<Vec<Value>> {
     let training = match call.opset {
         ..7 => call.attributes.int_or("is_test", 0)? == 0 && call.outputs > 1,
         7..12 => false,
-        _ => call.has(2) && call.optional(2).and_then(Tensor::scalars).is_none_or(|mode| *mode != [Scalar::Bool(false)]),
+        _ => {
+            call.has(2) && call.optional(2).and_then(Tensor::scalars).is_none_or(|mode| *mode != [Scalar::Bool(false)])
+        }
     };
     let output = Tensor { contents: tensor.contents.clone().filter(|_| !training), ..tensor.clone() };
     let dtype = if call.opset < 10 { tensor.dtype } else { DType::Bool };

@@ -1,27 +1,33 @@
 //! Pools over windows and over all spatial axes.
 
-use super::window::{Window, sizes};
+use super::window::{Window, differ, sizes};
 use super::{Call, Op, Result, Role, Stop, elements, input_elements, invalid, output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("AveragePool", |call| output(call.dtype(0), pooled(call)?))
-        .flops("window elements per output element: additions and one division", |call, outputs| per_window(call, outputs, 1, 0)),
+        .flops("window elements per output element: additions and one division", |call, outputs| {
+            per_window(call, outputs, 1, 0)
+        }),
     Op::new("GlobalAveragePool", global)
-        .flops("1 per input element: additions and one division for each output element", |call, _| input_elements(call, 0)),
-    Op::new("GlobalLpPool", global).flops(
-        "3 per input element: absolute value, power, addition (the root in place of one)",
-        |call, _| Ok(input_elements(call, 0)? * 3),
-    ),
-    Op::new("GlobalMaxPool", global)
-        .flops("input − output elements: comparisons", |call, outputs| Ok(input_elements(call, 0)? - elements(outputs, 0)?)),
+        .flops("1 per input element: additions and one division for each output element", |call, _| {
+            input_elements(call, 0)
+        }),
+    Op::new("GlobalLpPool", global)
+        .flops("3 per input element: absolute value, power, addition (the root in place of one)", |call, _| {
+            Ok(input_elements(call, 0)? * 3)
+        }),
+    Op::new("GlobalMaxPool", global).flops("input − output elements: comparisons", |call, outputs| {
+        Ok(input_elements(call, 0)? - elements(outputs, 0)?)
+    }),
     Op::new("LpPool", |call| output(call.dtype(0), pooled(call)?)).flops(
         "3 × window elements per output element: absolute value, power, addition (the root in place of one)",
         |call, outputs| per_window(call, outputs, 3, 0),
     ),
-    Op::new("MaxPool", max_pool)
-        .flops("window elements − 1 per output element: comparisons", |call, outputs| per_window(call, outputs, 1, -1)),
+    Op::new("MaxPool", max_pool).flops("window elements − 1 per output element: comparisons", |call, outputs| {
+        per_window(call, outputs, 1, -1)
+    }),
     Op::new("MaxUnpool", unpooled).roles(&[(1, Role::Setting), (2, Role::Setting)]),
 ];
 
@@ -62,10 +68,8 @@ fn global(call: &Call) -> Result<Vec<Value>> {
 /// The size before pooling: given, or the least that pools to the input's.
 fn unpooled(call: &Call) -> Result<Vec<Value>> {
     let input = images(call, 1)?;
-    if let Some(indices) = call.tensor(1)?.shape.as_deref() {
-        if indices.len() != input.len() || indices.iter().zip(input).any(|(a, b)| a.known_eq(b) == Some(false)) {
-            return invalid(format!("the indices need the input's shape {}, they have {}", sizes(input), sizes(indices)));
-        }
+    if let Some(indices) = call.tensor(1)?.shape.as_deref().filter(|indices| differ(indices, input)) {
+        return invalid(format!("the indices need the input's shape {}, they have {}", sizes(input), sizes(indices)));
     }
     let window = Window::of_pool(call, input.len() - 2)?;
     if call.has(2) {
