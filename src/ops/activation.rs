@@ -2,6 +2,7 @@
 
 use super::broadcast::broadcasts_to;
 use super::unary::map;
+use super::window::differ;
 use super::{Call, Op, Result, Role, elements, invalid, like_input, per_output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Scalar, Tensor, Value};
@@ -64,12 +65,10 @@ fn swish_flops(call: &Call, outputs: &[Value]) -> Result<Dim> {
 }
 
 fn swiglu(call: &Call) -> Result<Vec<Value>> {
-    if let (Some(a), Some(b)) = (&call.tensor(0)?.shape, &call.tensor(1)?.shape) {
-        if a.len() != b.len() || a.iter().zip(b).any(|(a, b)| a.known_eq(b) == Some(false)) {
-            return invalid("both inputs need the same shape");
-        }
+    match (&call.tensor(0)?.shape, &call.tensor(1)?.shape) {
+        (Some(a), Some(b)) if differ(a, b) => invalid("both inputs need the same shape"),
+        _ => like_input(call),
     }
-    like_input(call)
 }
 
 /// Until opset 6 the slope has one element or one for each channel; later it broadcasts to the input.

@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use super::window::{Padding, Window, sizes};
+use super::window::{Padding, Window, differ, sizes};
 use super::{Call, Op, Result, Role, Stop, elements, input_elements, invalid, output, product};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
@@ -54,6 +54,16 @@ fn group(call: &Call) -> Result<i64> {
     match call.attributes.int_or("group", 1)? {
         group if group < 1 => invalid(format!("`group` must be positive, it is {group}")),
         group => Ok(group),
+    }
+}
+
+/// Requires an operand, where there is one of known rank, to have this shape.
+fn requires_shape(call: &Call, input: usize, name: &str, wanted: &[Dim]) -> Result<()> {
+    match call.optional(input).and_then(|operand| operand.shape.as_deref()) {
+        Some(given) if differ(given, wanted) => {
+            invalid(format!("the {name} must be {}, it is {}", sizes(wanted), sizes(given)))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -153,12 +163,7 @@ fn causal(call: &Call) -> Result<Vec<Value>> {
     }
     bias_fits(call, 2, &input[1])?;
     let state = vec![input[0].clone(), input[1].clone(), &weight[2] - 1];
-    if let Some(past) = call.optional(3).and_then(|past| past.shape.as_deref()) {
-        let differs = past.iter().zip(&state).any(|(past, state)| past.known_eq(state) == Some(false));
-        if past.len() != 3 || differs {
-            return invalid(format!("the past state must be {}, it is {}", sizes(&state), sizes(past)));
-        }
-    }
+    requires_shape(call, 3, "past state", &state)?;
     silu(call)?;
     Ok(vec![Tensor::new(dtype(call), input.to_vec()).into(), Tensor::new(dtype(call), state).into()])
 }
@@ -183,23 +188,11 @@ fn deformed(call: &Call) -> Result<Vec<Value>> {
         return invalid(format!("{} channels cannot be split into {groups} offset groups", input[1]));
     }
     let taps = product(&weight[2..]) * groups;
-    let agrees =
-        |position: usize, name: &str, channels: Dim| match call.optional(position).and_then(|t| t.shape.as_deref()) {
-            Some(given) => {
-                let mut wanted = shape.clone();
-                wanted[1] = channels;
-                let differs = given.iter().zip(&wanted).any(|(given, wanted)| given.known_eq(wanted) == Some(false));
-                match given.len() != wanted.len() || differs {
-                    true => invalid(format!("the {name} must be {}, it is {}", sizes(&wanted), sizes(given))),
-                    false => Ok(()),
-                }
-            }
-            None => Ok(()),
-        };
-    agrees(2, "offset", &taps * (input.len() as i64 - 2))?;
+    let with_channels = |channels: Dim| [&shape[..1], &[channels], &shape[2..]].concat();
+    requires_shape(call, 2, "offset", &with_channels(&taps * (input.len() as i64 - 2)))?;
     // The specification gives the mask of other ranks two different sizes.
     if input.len() == 4 {
-        agrees(4, "mask", taps)?;
+        requires_shape(call, 4, "mask", &with_channels(taps))?;
     }
     output(dtype(call), shape)
 }

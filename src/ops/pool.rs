@@ -1,6 +1,6 @@
 //! Pools over windows and over all spatial axes.
 
-use super::window::{Window, sizes};
+use super::window::{Window, differ, sizes};
 use super::{Call, Op, Result, Role, Stop, elements, input_elements, invalid, output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
@@ -68,14 +68,8 @@ fn global(call: &Call) -> Result<Vec<Value>> {
 /// The size before pooling: given, or the least that pools to the input's.
 fn unpooled(call: &Call) -> Result<Vec<Value>> {
     let input = images(call, 1)?;
-    if let Some(indices) = call.tensor(1)?.shape.as_deref() {
-        if indices.len() != input.len() || indices.iter().zip(input).any(|(a, b)| a.known_eq(b) == Some(false)) {
-            return invalid(format!(
-                "the indices need the input's shape {}, they have {}",
-                sizes(input),
-                sizes(indices)
-            ));
-        }
+    if let Some(indices) = call.tensor(1)?.shape.as_deref().filter(|indices| differ(indices, input)) {
+        return invalid(format!("the indices need the input's shape {}, they have {}", sizes(input), sizes(indices)));
     }
     let window = Window::of_pool(call, input.len() - 2)?;
     if call.has(2) {

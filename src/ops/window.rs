@@ -128,7 +128,51 @@ fn per_axis<'a>(call: &'a Call, name: &str, count: usize, least: i64) -> Result<
     }
 }
 
+/// Whether two shapes differ whatever the symbols are.
+pub(super) fn differ(a: &[Dim], b: &[Dim]) -> bool {
+    a.len() != b.len() || a.iter().zip(b).any(|(a, b)| a.known_eq(b) == Some(false))
+}
+
 /// Sizes for a message.
 pub(super) fn sizes(shape: &[Dim]) -> String {
     shape.iter().map(Dim::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(kernel: i64, stride: i64, dilation: i64, pads: (i64, i64)) -> Window {
+        Window {
+            kernel: vec![Dim::from(kernel)],
+            strides: vec![stride],
+            dilations: vec![dilation],
+            pads: vec![pads],
+            padding: Padding::Explicit,
+        }
+    }
+
+    #[test]
+    fn positions_are_those_of_a_window_that_slides_and_formulas_agree() {
+        for (kernel, stride, dilation) in (1..5).flat_map(|k| (1..5).flat_map(move |s| (1..3).map(move |d| (k, s, d))))
+        {
+            for pads in (0..kernel).flat_map(|before| (0..kernel).map(move |after| (before, after))) {
+                let window = window(kernel, stride, dilation, pads);
+                let span = (kernel - 1) * dilation + 1;
+                let formulas = [false, true].map(|ceil| window.positions(&[Dim::symbol("n")], ceil).unwrap());
+                for size in (1..14).filter(|size| size + pads.0 + pads.1 >= span) {
+                    let padded = size + pads.0 + pads.1;
+                    let inside = (0..100).filter(|at| at * stride + span <= padded).count() as i64;
+                    let overhangs = (inside - 1) * stride + span < padded && inside * stride < size + pads.0;
+                    let within = if inside > 0 && (inside - 1) * stride >= size + pads.0 { inside - 1 } else { inside };
+                    for (ceil, wanted) in [(false, inside), (true, within + i64::from(overhangs))] {
+                        let got = window.positions(&[Dim::from(size)], ceil).unwrap();
+                        assert_eq!(got, [Dim::from(wanted)], "{size} {kernel} {stride} {dilation} {pads:?} {ceil}");
+                        let formula = &formulas[usize::from(ceil)][0];
+                        assert_eq!(formula.substitute(&|_| Some(Dim::from(size))), got[0]);
+                    }
+                }
+            }
+        }
+    }
 }
