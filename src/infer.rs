@@ -1,6 +1,8 @@
 //! One pass over the nodes in order: every tensor typed, constants and shapes propagated, folded nodes marked.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use prost::Message;
 use rustc_hash::FxHashMap;
@@ -84,14 +86,19 @@ pub fn infer<'g>(graph: &'g Graph<'g>, file: &ModelProto, bindings: &Bindings) -
         value
     });
     let inputs = inputs.collect();
-    run(graph, inputs, None, &Context { file, declared: OnceCell::new(), sizes: &sizes })
+    run(graph, inputs, None, &Context { file, declared: OnceCell::new(), sizes: &sizes, work: Cell::new(0) })
 }
+
+/// The most nodes that bodies may run: loops within loops could be followed for ever. What goes beyond stays unknown.
+const WORK_LIMIT: u64 = 2_000_000;
 
 /// What all graphs of one model share.
 struct Context<'c> {
     file: &'c ModelProto,
     declared: OnceCell<FxHashMap<String, Value>>,
     sizes: &'c FxHashMap<String, i64>,
+    /// Nodes that bodies have run.
+    work: Cell<u64>,
 }
 
 impl Context<'_> {
@@ -141,7 +148,7 @@ fn declared_input(graph: &Graph<'_>, id: TensorId, sizes: &FxHashMap<String, i64
 }
 
 /// A declared type. A dimension without a value or name is named after the tensor and its axis.
-fn typed(declared: Option<&TypeProto>, name: &str, sizes: &FxHashMap<String, i64>) -> Value {
+pub(crate) fn typed(declared: Option<&TypeProto>, name: &str, sizes: &FxHashMap<String, i64>) -> Value {
     let Some(declared) = declared else { return Value::Unknown };
     let element = |element: &Option<Box<TypeProto>>| Box::new(typed(element.as_deref(), name, sizes));
     if let Some(tensor) = declared.tensor_type.as_ref().or(declared.sparse_tensor_type.as_ref()) {
@@ -280,9 +287,9 @@ fn call<'g>(
     match op.infer {
         Infer::Plain(infer) => infer(&call),
         Infer::Control(infer) => {
-            let mut runner = Runner { node, typed, context, ran: Vec::new() };
+            let mut runner = Runner { node, typed, context, last: None, accounted: Vec::new() };
             let outputs = infer(&call, &mut runner)?;
-            *bodies = runner.ran.into_iter().filter_map(|(name, ran, times)| Some((name, ran?, times?))).collect();
+            *bodies = runner.accounted;
             Ok(outputs)
         }
     }
@@ -293,56 +300,89 @@ struct Runner<'r, 'g, 'c> {
     node: &'g Node<'g>,
     typed: &'r Typed<'g>,
     context: &'r Context<'c>,
-    ran: Vec<(&'g str, Option<Typed<'g>>, Option<Times>)>,
+    last: Option<(&'g str, Typed<'g>)>,
+    accounted: Vec<(&'g str, Typed<'g>, Times)>,
 }
 
 impl<'g> Runner<'_, 'g, '_> {
-    fn entry(&mut self, attribute: &str) -> Option<usize> {
-        let name = self.node.bodies.iter().find(|body| body.attribute == attribute)?.attribute;
-        if let Some(index) = self.ran.iter().position(|(known, ..)| *known == name) {
-            return Some(index);
-        }
-        self.ran.push((name, None, None));
-        Some(self.ran.len() - 1)
-    }
-
-    fn body(&self, attribute: &str) -> ops::Result<&'g Graph<'g>> {
+    fn body(&self, attribute: &str) -> ops::Result<(&'g str, &'g Graph<'g>)> {
         let body = self.node.bodies.iter().find(|body| body.attribute == attribute);
-        body.map(|body| &body.graph).ok_or_else(|| Stop::Invalid(format!("the body `{attribute}` is missing")))
+        let missing = || Stop::Invalid(format!("the body `{attribute}` is missing"));
+        body.map(|body| (body.attribute, &body.graph)).ok_or_else(missing)
     }
 }
 
 impl Bodies for Runner<'_, '_, '_> {
     fn inputs(&self, attribute: &str) -> ops::Result<usize> {
-        Ok(self.body(attribute)?.inputs.len())
+        Ok(self.body(attribute)?.1.inputs.len())
     }
 
     fn run(&mut self, attribute: &str, inputs: Vec<Value>) -> ops::Result<Vec<Value>> {
-        let graph = self.body(attribute)?;
+        let (name, graph) = self.body(attribute)?;
         if graph.inputs.len() != inputs.len() {
             let (wanted, given) = (graph.inputs.len(), inputs.len());
             return Err(Stop::Invalid(format!("the body `{attribute}` has {wanted} inputs, it is given {given}")));
         }
-        // What the node does not know of an input, the body may declare.
+        let work = self.context.work.get() + graph.nodes.len() as u64 + 1;
+        if work > WORK_LIMIT {
+            return Err(Stop::Unknown);
+        }
+        self.context.work.set(work);
+        let sizes = self.context.sizes;
         let inputs = graph.inputs.iter().zip(inputs).map(|(&id, value)| match value {
-            Value::Unknown => declared_input(graph, id, self.context.sizes),
+            // What the node does not know of an input, the body may declare.
+            Value::Unknown => declared_input(graph, id, sizes),
+            // Exporters declare the iteration number and the condition as scalars or as [1]; runtimes follow.
+            Value::Tensor(tensor) if tensor.shape.as_ref().is_some_and(Vec::is_empty) => {
+                match declared_input(graph, id, sizes) {
+                    Value::Tensor(Tensor { shape: Some(shape), .. }) if shape == [Dim::ONE] => {
+                        Value::Tensor(Tensor { shape: Some(shape), ..tensor })
+                    }
+                    _ => Value::Tensor(tensor),
+                }
+            }
             value => value,
         });
         let outer = Some((&self.typed.values[..], &self.typed.constant[..]));
         let ran =
             run(graph, inputs.collect(), outer, self.context).map_err(|error| Stop::Invalid(error.to_string()))?;
         let outputs = graph.outputs.iter().map(|&id| ran.value(id).clone()).collect();
-        if let Some(index) = self.entry(attribute) {
-            self.ran[index].1 = Some(ran);
-        }
+        self.last = Some((name, ran));
         Ok(outputs)
     }
 
+    fn leaves_open(&self) -> bool {
+        let Some((_, ran)) = &self.last else { return false };
+        let mut known = BTreeSet::new();
+        for (value, tensor) in ran.values.iter().zip(&ran.graph.tensors) {
+            if !matches!(tensor.source, Source::Node(_)) {
+                data_symbols(value, &mut known);
+            }
+        }
+        let mut made = BTreeSet::new();
+        let mut outputs = ran.graph.nodes.iter().flat_map(|node| node.outputs.iter().flatten());
+        !outputs.all(|&id| data_symbols(ran.value(id), &mut made)) || !made.is_subset(&known)
+    }
+
     fn times(&mut self, attribute: &str, times: Times) {
-        if let Some(index) = self.entry(attribute) {
-            self.ran[index].2 = Some(times);
+        if let Some((name, ran)) = self.last.take_if(|(name, _)| *name == attribute) {
+            self.accounted.push((name, ran, times));
         }
     }
+
+    fn start_over(&mut self) {
+        self.last = None;
+        self.accounted.clear();
+    }
+}
+
+/// Adds the symbols of the sizes that only the data decide; whether the shapes of all tensors held are known.
+fn data_symbols(value: &Value, into: &mut BTreeSet<Arc<str>>) -> bool {
+    let Some(tensors) = value.tensors() else { return false };
+    for tensor in &tensors {
+        tensor.shape.iter().flatten().for_each(|dim| dim.data_symbols(into));
+    }
+    tensors.iter().all(|tensor| tensor.shape.is_some())
 }
 
 /// The elements of a rank-0 or one-element truth value, where known.

@@ -331,7 +331,11 @@ fn list_tensors(typed: &Typed<'_>, parameters: Option<&[bool]>, prefix: &str, li
         }
     }
     for (node, facts) in typed.graph.nodes.iter().zip(&typed.nodes) {
-        for (attribute, body, _) in &facts.bodies {
+        for (index, (attribute, body, _)) in facts.bodies.iter().enumerate() {
+            // Of a body that is accounted several times, the last run stands for all.
+            if facts.bodies[index + 1..].iter().any(|(later, ..)| later == attribute) {
+                continue;
+            }
             list_tensors(body, None, &format!("{prefix}{}/{attribute}/", node.name), list);
         }
     }

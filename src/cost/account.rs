@@ -1,11 +1,12 @@
 //! The loop that counts: every unfolded node under every metric, bodies under the node that runs them.
 
-use std::collections::VecDeque;
+use rustc_hash::FxHashMap;
 
 use super::leaves::{self, Frame, Leaf, Leaves};
 use super::{Counted, Counts, METRICS, Visit, count};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::infer::{Typed, TypedNode};
 use crate::ops::{Call, Infer, Op, Stop, Times};
 use crate::tensor::Value;
@@ -64,8 +65,8 @@ pub struct Account {
 }
 
 /// Counts every unfolded node of a typed graph.
-pub fn account(typed: &Typed<'_>, sizes: &rustc_hash::FxHashMap<String, i64>) -> Result<Account> {
-    let mut walk = Walk { parameters: true, leaves: Vec::new(), at: 0, kept: VecDeque::new() };
+pub fn account(typed: &Typed<'_>, sizes: &FxHashMap<String, i64>) -> Result<Account> {
+    let mut walk = Walk { parameters: true, leaves: Vec::new(), at: 0, kept: FxHashMap::default() };
     let mut frames = vec![Frame { typed, leaves: Leaves::new(typed) }];
     walk.graph(&mut frames);
     walk.parameters = false;
@@ -83,8 +84,8 @@ struct Walk {
     parameters: bool,
     leaves: Vec<Vec<Leaf>>,
     at: usize,
-    /// What the first pass found out about the bodies' tensors, in the order of the walk.
-    kept: VecDeque<Leaves>,
+    /// What was found out about the bodies' tensors: a body that is accounted several times stores them once.
+    kept: FxHashMap<*const Graph<'static>, Leaves>,
 }
 
 impl Walk {
@@ -102,14 +103,12 @@ impl Walk {
                 leaves::operand(frames, id, role, self.parameters, &mut self.leaves[at]);
             }
             for (_, body, _) in &facts.bodies {
-                let leaves = match self.parameters {
-                    true => Leaves::new(body),
-                    false => self.kept.pop_front().unwrap_or_else(|| Leaves::new(body)),
-                };
+                let key = std::ptr::from_ref(body.graph).cast();
+                let leaves = self.kept.remove(&key).unwrap_or_else(|| Leaves::new(body));
                 frames.push(Frame { typed: body, leaves });
                 self.graph(frames);
-                if let Some(frame) = frames.pop().filter(|_| self.parameters) {
-                    self.kept.push_back(frame.leaves);
+                if let Some(frame) = frames.pop() {
+                    self.kept.insert(key, frame.leaves);
                 }
             }
         }
@@ -126,7 +125,7 @@ struct Place {
 struct Counter<'s> {
     leaves: std::vec::IntoIter<Vec<Leaf>>,
     account: Account,
-    sizes: &'s rustc_hash::FxHashMap<String, i64>,
+    sizes: &'s FxHashMap<String, i64>,
 }
 
 /// What stands in for the operator of a node that the table does not know.

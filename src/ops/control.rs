@@ -1,5 +1,461 @@
-//! control.
+//! Control flow: If, Loop, Scan.
 
-use super::Op;
+use super::{Bodies, Call, Op, Result, Stop, Times, axis, invalid};
+use crate::dim::Dim;
+use crate::infer::truth;
+use crate::tensor::{CONTENTS_LIMIT, DType, Scalar, Tensor, Value};
 
-pub(super) const OPS: &[Op] = &[];
+pub(super) const OPS: &[Op] = &[Op::control("If", branch), Op::control("Loop", repeat), Op::control("Scan", scan)];
+
+/// The most iterations that are followed one by one, where what a body does changes from one to the next.
+const FOLLOWED: i64 = 64;
+
+/// The most runs until loop-carried values must have settled.
+const ROUNDS: usize = 16;
+
+/// The branch that the condition takes; both as alternatives, their outputs joined, where it is not known.
+fn branch(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
+    let known = truth(call.value(0)?);
+    let mut taken = |attribute: &str, times: Times| {
+        let outputs = bodies.run(attribute, Vec::new())?;
+        bodies.times(attribute, times);
+        match outputs.len() >= call.outputs {
+            true => Ok(outputs),
+            false => invalid(format!(
+                "the body `{attribute}` gives {} outputs, the node names {}",
+                outputs.len(),
+                call.outputs
+            )),
+        }
+    };
+    match known {
+        Some(true) => taken("then_branch", Times::Count(Dim::ONE)),
+        Some(false) => taken("else_branch", Times::Count(Dim::ONE)),
+        None => {
+            let then = taken("then_branch", Times::Alternative)?;
+            let other = taken("else_branch", Times::Alternative)?;
+            let joined = then.iter().zip(&other).enumerate();
+            joined.map(|(output, (a, b))| join(a, b, &|axis| call.decided(&format!("{output}.{axis}")))).collect()
+        }
+    }
+}
+
+/// What holds of both values. An axis along which they differ gets the size that `open` names for it.
+pub(super) fn join(a: &Value, b: &Value, open: &dyn Fn(usize) -> Dim) -> Result<Value> {
+    Ok(match (a, b) {
+        (Value::Unknown, _) | (_, Value::Unknown) => Value::Unknown,
+        (Value::Tensor(a), Value::Tensor(b)) => join_tensors(a, b, open)?.into(),
+        (Value::Sequence { element: one, items: a }, Value::Sequence { element: other, items: b }) => {
+            let items = match (a, b) {
+                (Some(a), Some(b)) if a.len() == b.len() => {
+                    Some(a.iter().zip(b).map(|(a, b)| join(a, b, open)).collect::<Result<Vec<_>>>()?)
+                }
+                _ => None,
+            };
+            let empty = |items: &Option<Vec<Value>>| items.as_ref().is_some_and(Vec::is_empty);
+            let element = match (empty(a), empty(b)) {
+                (true, _) => (**other).clone(),
+                (_, true) => (**one).clone(),
+                _ => join(one, other, open)?,
+            };
+            Value::Sequence { element: Box::new(element), items }
+        }
+        (Value::Optional { element: one, present: a }, Value::Optional { element: other, present: b }) => {
+            let element = match (a, b) {
+                (Some(false), _) => (**other).clone(),
+                (_, Some(false)) => (**one).clone(),
+                _ => join(one, other, open)?,
+            };
+            Value::Optional { element: Box::new(element), present: if a == b { *a } else { None } }
+        }
+        (Value::Map { key, element: one }, Value::Map { key: other_key, element: other }) => {
+            Value::Map { key: join_dtypes(*key, *other_key)?, element: Box::new(join(one, other, open)?) }
+        }
+        // Since opset 18 a plain value may stand where an optional may.
+        (Value::Optional { element, present }, plain) | (plain, Value::Optional { element, present }) => {
+            let element = if *present == Some(false) { plain.clone() } else { join(element, plain, open)? };
+            Value::Optional { element: Box::new(element), present: present.filter(|present| *present) }
+        }
+        _ => return invalid("a value would be of another kind (tensor, sequence, optional, map) by the way taken"),
+    })
+}
+
+fn join_dtypes(a: DType, b: DType) -> Result<DType> {
+    match (a, b) {
+        (DType::Undefined, known) | (known, DType::Undefined) => Ok(known),
+        (a, b) if a == b => Ok(a),
+        (a, b) => invalid(format!("a tensor would be {} or {} by the way taken", a.name(), b.name())),
+    }
+}
+
+fn join_tensors(a: &Tensor, b: &Tensor, open: &dyn Fn(usize) -> Dim) -> Result<Tensor> {
+    let dtype = join_dtypes(a.dtype, b.dtype)?;
+    let shape = match (&a.shape, &b.shape) {
+        (Some(a), Some(b)) if a.len() == b.len() => {
+            let size = |(axis, (a, b)): (usize, (&Dim, &Dim))| if a == b { a.clone() } else { open(axis) };
+            Some(a.iter().zip(b).enumerate().map(size).collect())
+        }
+        _ => None,
+    };
+    let joined = Tensor { dtype, shape, contents: None };
+    Ok(match (a.scalars(), b.scalars()) {
+        (Some(a), Some(b)) if a.len() == b.len() => {
+            let scalar = |(a, b): (&Scalar, &Scalar)| if a == b { a.clone() } else { Scalar::Unknown };
+            joined.with_scalars(a.iter().zip(b.iter()).map(scalar).collect())
+        }
+        _ => joined,
+    })
+}
+
+/// Whether the same is known of both.
+pub(super) fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Unknown, Value::Unknown) => true,
+        (Value::Tensor(a), Value::Tensor(b)) => a.dtype == b.dtype && a.shape == b.shape && a.scalars() == b.scalars(),
+        (Value::Sequence { element: one, items: a }, Value::Sequence { element: other, items: b }) => {
+            let items = match (a, b) {
+                (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+                (None, None) => true,
+                _ => false,
+            };
+            items && same(one, other)
+        }
+        (Value::Optional { element: one, present: a }, Value::Optional { element: other, present: b }) => {
+            a == b && same(one, other)
+        }
+        (Value::Map { key: a, element: one }, Value::Map { key: b, element: other }) => a == b && same(one, other),
+        _ => false,
+    }
+}
+
+/// The value without its contents.
+pub(super) fn without_contents(value: &Value) -> Value {
+    match value {
+        Value::Tensor(tensor) => Tensor { contents: None, ..tensor.clone() }.into(),
+        Value::Sequence { element, items } => Value::Sequence {
+            element: Box::new(without_contents(element)),
+            items: items.as_ref().map(|items| items.iter().map(without_contents).collect()),
+        },
+        value => value.clone(),
+    }
+}
+
+/// A loop whose carried values hold for every iteration.
+struct Settled {
+    /// What holds of the carried values at the start of every iteration.
+    state: Vec<Value>,
+    /// What holds of the body's outputs in every iteration.
+    outputs: Vec<Value>,
+}
+
+/// The inputs of a loop's body around the carried values, and the number of outputs before theirs.
+struct Frame {
+    before: Vec<Value>,
+    after: Vec<Value>,
+    skip: usize,
+}
+
+/// Runs the body until what is known of the carried values holds for every iteration: what changes is given up,
+/// contents and sizes first, ranks if they change, too.
+fn settle(call: &Call, bodies: &mut dyn Bodies, frame: &Frame, mut state: Vec<Value>) -> Result<Settled> {
+    for round in 0..ROUNDS {
+        let outputs = iterate(call, bodies, frame, &state)?;
+        let mut settled = true;
+        for (carried, (value, next)) in state.iter_mut().zip(&outputs[frame.skip..]).enumerate() {
+            let open = |axis: usize| call.decided(&format!("state.{carried}.{axis}"));
+            let mut joined = join(value, next, &open)?;
+            if same(value, &joined) {
+                continue;
+            }
+            settled = false;
+            if round > 0 {
+                joined = without_contents(&joined);
+            }
+            if let (Value::Tensor(tensor), true) = (&mut joined, round > ROUNDS / 2) {
+                tensor.shape = None;
+            }
+            *value = joined;
+        }
+        if settled {
+            return Ok(Settled { state, outputs });
+        }
+    }
+    Err(Stop::Unknown)
+}
+
+/// One run of the body; an error where it has too few outputs.
+fn iterate(call: &Call, bodies: &mut dyn Bodies, frame: &Frame, state: &[Value]) -> Result<Vec<Value>> {
+    let inputs = frame.before.iter().chain(state).chain(&frame.after).cloned().collect();
+    let outputs = bodies.run("body", inputs)?;
+    let needed = frame.skip + state.len().max(call.outputs);
+    match outputs.len() >= needed {
+        true => Ok(outputs),
+        false => invalid(format!("the body gives {} outputs, it needs {needed}", outputs.len())),
+    }
+}
+
+/// Carried values after the last iteration. Where a size grows by the same in each iteration, the result is a formula.
+fn finals(call: &Call, settled: &Settled, skip: usize, initial: &[Value], trips: Option<&Dim>) -> Result<Vec<Value>> {
+    let runs = trips.is_some_and(|trips| trips.bounds().0 >= Some(1));
+    let last = settled.outputs[skip..].iter().zip(&settled.state).zip(initial).enumerate();
+    last.map(|(carried, ((last, state), initial))| {
+        let open = |axis: usize| call.decided(&format!("{carried}.{axis}"));
+        let (Value::Tensor(out), Value::Tensor(during), Value::Tensor(first)) = (last, state, initial) else {
+            return Ok(if same(state, initial) { last.clone() } else { state.clone() });
+        };
+        let (Some(out_shape), Some(during), Some(first)) = (&out.shape, &during.shape, &first.shape) else {
+            return Ok(state.clone());
+        };
+        let grown = out_shape.iter().zip(during).zip(first).enumerate().map(|(axis, ((out, during), first))| {
+            if during == first {
+                return out.clone();
+            }
+            let (step, mut symbols) = (out - during, std::collections::BTreeSet::new());
+            step.data_symbols(&mut symbols);
+            match trips {
+                Some(trips) if symbols.is_empty() => first + step * trips,
+                _ => open(axis),
+            }
+        });
+        let grown: Vec<Dim> = grown.collect();
+        let contents = out.contents.clone().filter(|_| grown == *out_shape);
+        let last = Value::Tensor(Tensor { dtype: out.dtype, shape: Some(grown), contents });
+        match (runs, trips) {
+            (true, _) => Ok(last),
+            // The formula holds for no iteration, too.
+            (false, Some(_)) => Ok(without_contents(&last)),
+            (false, None) => join(initial, &last, &open),
+        }
+    })
+    .collect()
+}
+
+/// What the iterations' outputs make when they are stacked along a new axis.
+fn stacked(value: &Value, at: i64, size: &Dim) -> Result<Value> {
+    match value {
+        Value::Unknown => Ok(Value::Unknown),
+        Value::Tensor(Tensor { dtype, shape: None, .. }) => {
+            Ok(Tensor { dtype: *dtype, shape: None, contents: None }.into())
+        }
+        Value::Tensor(Tensor { dtype, shape: Some(shape), .. }) => {
+            let mut shape = shape.clone();
+            shape.insert(axis(at, shape.len() + 1)?, size.clone());
+            Ok(Tensor::new(*dtype, shape).into())
+        }
+        _ => invalid("a scan output of the body must be a tensor"),
+    }
+}
+
+fn flag(value: bool) -> Value {
+    Tensor::new(DType::Bool, Vec::new()).with_scalars(vec![Scalar::Bool(value)]).into()
+}
+
+/// `M` iterations at most while the condition holds. The body runs once for all iterations where what is known of the
+/// carried values holds for all; where it changes and the iterations are few and known, each is run and accounted.
+fn repeat(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
+    let initial: Vec<Value> = call.inputs.iter().skip(2).map(|input| input.cloned().unwrap_or_default()).collect();
+    let limit =
+        call.optional(0).and_then(|limit| limit.scalars()?.first()?.as_dim()).map(|limit| limit.max(&Dim::ZERO));
+    let conditional = call.has(1);
+    let start = if conditional { truth(call.value(1)?) } else { Some(true) };
+    // Within an iteration the condition holds: it would not run otherwise.
+    let frame =
+        Frame { before: vec![Tensor::new(DType::I64, Vec::new()).into(), flag(true)], after: Vec::new(), skip: 1 };
+    let settled = settle(call, bodies, &frame, initial.clone())?;
+    // Without the condition input the body's condition is ignored.
+    let endless = !conditional || truth(&settled.outputs[0]) == Some(true);
+    let trips = match (start, &limit) {
+        (Some(false), _) => Some(Dim::ZERO),
+        (_, Some(limit)) if *limit == 0 => Some(Dim::ZERO),
+        (Some(true), Some(limit)) if endless => Some(limit.clone()),
+        _ => None,
+    };
+    let shapes = |values: &[Value]| values.iter().map(without_contents).collect::<Vec<_>>();
+    let steady = shapes(&settled.state).iter().zip(shapes(&initial)).all(|(a, b)| same(a, &b));
+    let uniform = steady && !bodies.leaves_open();
+    let plain = limit.as_ref().map(Dim::as_int);
+    let few = match (&trips, plain) {
+        (Some(trips), _) => trips.as_int().is_some_and(|trips| (1..=FOLLOWED).contains(&trips)) && !uniform,
+        (None, Some(None)) => false,
+        // An end that the condition decides may be found by following it.
+        (None, _) => start == Some(true) && (plain.is_some() || !call.has(0)),
+    };
+    if few && let Some(followed) = follow(call, bodies, &initial, plain.flatten(), conditional)? {
+        if uniform {
+            bodies.start_over();
+            iterate(call, bodies, &frame, &settled.state)?;
+            bodies.times("body", Times::Count(Dim::from(followed.trips)));
+        }
+        return followed.outputs(call);
+    }
+    if few {
+        iterate(call, bodies, &frame, &settled.state)?;
+    }
+    let count = trips.clone().unwrap_or_else(|| call.decided("trips"));
+    let mut outputs = match count == 0 {
+        true => initial.clone(),
+        false => {
+            bodies.times("body", Times::Count(count.clone()));
+            finals(call, &settled, 1, &initial, trips.as_ref())?
+        }
+    };
+    for scanned in &settled.outputs[1 + initial.len()..] {
+        outputs.push(stacked(scanned, 0, &count)?);
+    }
+    Ok(outputs)
+}
+
+/// A loop of few iterations, each run by itself.
+struct Followed {
+    trips: i64,
+    state: Vec<Value>,
+    scanned: Vec<Vec<Value>>,
+}
+
+/// Runs the iterations one by one, each accounted; `None` where a condition is not known or they are too many.
+fn follow(
+    call: &Call,
+    bodies: &mut dyn Bodies,
+    initial: &[Value],
+    limit: Option<i64>,
+    conditional: bool,
+) -> Result<Option<Followed>> {
+    bodies.start_over();
+    let mut followed = Followed { trips: 0, state: initial.to_vec(), scanned: Vec::new() };
+    while limit != Some(followed.trips) {
+        if followed.trips == FOLLOWED {
+            bodies.start_over();
+            return Ok(None);
+        }
+        let iteration = Tensor::new(DType::I64, Vec::new()).with_scalars(vec![Scalar::Int(followed.trips.into())]);
+        let frame = Frame { before: vec![iteration.into(), flag(true)], after: Vec::new(), skip: 1 };
+        let mut outputs = iterate(call, bodies, &frame, &followed.state)?;
+        bodies.times("body", Times::Count(Dim::ONE));
+        followed.trips += 1;
+        followed.scanned.push(outputs.split_off(1 + initial.len()));
+        followed.state = outputs.split_off(1);
+        match outputs.first().and_then(truth) {
+            _ if !conditional => {}
+            Some(true) => {}
+            Some(false) => break,
+            // The last iteration that the limit allows needs no condition.
+            None if limit == Some(followed.trips) => {}
+            None => {
+                bodies.start_over();
+                return Ok(None);
+            }
+        }
+    }
+    Ok(Some(followed))
+}
+
+impl Followed {
+    fn outputs(self, call: &Call) -> Result<Vec<Value>> {
+        let (carried, trips) = (self.state.len(), Dim::from(self.trips));
+        let mut outputs = self.state;
+        let count = self.scanned.first().map_or(0, Vec::len);
+        for index in 0..count {
+            let parts: Vec<&Value> = self.scanned.iter().filter_map(|outputs| outputs.get(index)).collect();
+            let open = |axis: usize| call.decided(&format!("{}.{axis}", carried + index));
+            let Some((first, rest)) = parts.split_first() else { continue };
+            let part = rest.iter().try_fold((*first).clone(), |all, part| join(&all, part, &open))?;
+            let whole = stacked(&part, 0, &trips)?;
+            outputs.push(match whole {
+                Value::Tensor(tensor) => with_parts(tensor, &parts).into(),
+                value => value,
+            });
+        }
+        Ok(outputs)
+    }
+}
+
+/// A tensor with the contents of its parts one after the other.
+pub(super) fn with_parts(tensor: Tensor, parts: &[&Value]) -> Tensor {
+    let mut scalars = Vec::new();
+    for part in parts {
+        match part.as_tensor().and_then(Tensor::scalars) {
+            Some(list) if scalars.len() + list.len() <= CONTENTS_LIMIT as usize => scalars.extend(list.iter().cloned()),
+            _ => return tensor,
+        }
+    }
+    tensor.with_scalars(scalars)
+}
+
+/// The body over the slices of the scanned inputs; a batch of sequences before opset 9.
+fn scan(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
+    let batched = call.opset < 9;
+    let inputs = call.inputs.get(usize::from(batched)..).unwrap_or_default();
+    let Some(scanned) = call.attributes.int("num_scan_inputs")? else { return invalid("`num_scan_inputs` is missing") };
+    let carried = match usize::try_from(scanned).ok().and_then(|scanned| inputs.len().checked_sub(scanned)) {
+        Some(carried) if scanned > 0 => carried,
+        _ => return invalid(format!("`num_scan_inputs` is {scanned}, the node has {} inputs to scan", inputs.len())),
+    };
+    let inputs: Vec<Value> = inputs.iter().map(|input| input.cloned().unwrap_or_default()).collect();
+    let (initial, scanned) = inputs.split_at(carried);
+    let along = |name: &str, index: usize, count: usize| match call.attributes.ints(name)? {
+        Some(axes) if axes.len() != count => invalid(format!("`{name}` has {} axes for {count} tensors", axes.len())),
+        axes => Ok(axes.and_then(|axes| axes.get(index).copied()).unwrap_or(0)),
+    };
+    let (mut batch, mut length) = (None, None);
+    let mut initial = initial.to_vec();
+    if batched {
+        for value in &mut initial {
+            *value = slice(value, 0, &mut batch)?;
+        }
+    }
+    let mut after = Vec::with_capacity(scanned.len());
+    for (index, value) in scanned.iter().enumerate() {
+        let value = if batched { slice(value, 0, &mut batch)? } else { value.clone() };
+        let at = if batched { 0 } else { along("scan_input_axes", index, scanned.len())? };
+        after.push(slice(&value, at, &mut length)?);
+    }
+    let length = length.unwrap_or_else(|| call.decided("trips"));
+    let batch = batch.unwrap_or_else(|| call.decided("batch"));
+    let trips = match batched {
+        false => length.clone(),
+        // Sequences of a batch may be shorter: each runs as often as it is long.
+        true if call.has(0) => match call.dims(0) {
+            Some(lengths) => lengths.iter().sum(),
+            None => call.decided("trips"),
+        },
+        true => &batch * &length,
+    };
+    let frame = Frame { before: Vec::new(), after, skip: 0 };
+    let settled = settle(call, bodies, &frame, initial.clone())?;
+    let mut outputs = match trips == 0 {
+        true => initial,
+        false => {
+            bodies.times("body", Times::Count(trips));
+            finals(call, &settled, 0, &initial, Some(&length))?
+        }
+    };
+    let stacks = &settled.outputs[carried..];
+    for (index, value) in stacks.iter().enumerate() {
+        let at = if batched { 0 } else { along("scan_output_axes", index, stacks.len())? };
+        outputs.push(stacked(value, at, &length)?);
+    }
+    match batched {
+        true => outputs.iter().map(|value| stacked(value, 0, &batch)).collect(),
+        false => Ok(outputs),
+    }
+}
+
+/// A tensor without one axis, whose size must be that of the tensors before it.
+fn slice(value: &Value, at: i64, size: &mut Option<Dim>) -> Result<Value> {
+    let tensor = match value {
+        Value::Tensor(tensor) => tensor,
+        Value::Unknown => return Ok(Value::Unknown),
+        _ => return invalid("what is scanned must be a tensor"),
+    };
+    let Some(mut shape) = tensor.shape.clone() else { return Ok(without_contents(value)) };
+    let found = shape.remove(axis(at, shape.len())?);
+    match size {
+        Some(known) if known.known_eq(&found) == Some(false) => {
+            return invalid(format!("the scanned sizes {known} and {found} differ"));
+        }
+        Some(known) if known.as_int().is_some() => {}
+        size if size.is_none() || found.as_int().is_some() => *size = Some(found),
+        _ => {}
+    }
+    Ok(Tensor::new(tensor.dtype, shape).into())
+}

@@ -132,10 +132,14 @@ pub enum Infer {
 pub trait Bodies {
     /// The number of inputs that the body in this attribute declares; an error where there is no such body.
     fn inputs(&self, attribute: &str) -> Result<usize>;
-    /// Infers the body for these inputs and returns its outputs. The last run of a body is the one that is accounted.
+    /// Infers the body for these inputs and returns its outputs. Runs are not accounted by themselves.
     fn run(&mut self, attribute: &str, inputs: Vec<Value>) -> Result<Vec<Value>>;
-    /// Says how often the body runs. A body that is not mentioned runs never.
+    /// Whether the last run left sizes open that were not so in the body's inputs and captures.
+    fn leaves_open(&self) -> bool;
+    /// Accounts the last run, of this body, so many times. Several runs of a body may each be accounted.
     fn times(&mut self, attribute: &str, times: Times);
+    /// Drops what has been accounted so far.
+    fn start_over(&mut self);
 }
 
 /// How often a body runs.
