@@ -2,7 +2,9 @@
 
 use super::broadcast::broadcasts_to;
 use super::window::{differ, sizes};
-use super::{Call, Op, Result, Role, axes, axis, elements, input_elements, invalid, like_input, output, product};
+use super::{
+    Call, Op, Result, Role, axes, axis, elements, input_elements, invalid, like_input, output, per_output, product,
+};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
 
@@ -29,13 +31,8 @@ pub(super) const OPS: &[Op] = &[
         "6 per output element (mean, centre, square, sum, scale by deviation, scale), 1 for the bias; 3 per row",
         |call, outputs| Ok(elements(outputs, 0)? * if call.has(2) { 7 } else { 6 } + product(&reduced(call)?) * 3),
     ),
-    Op::new("LpNormalization", lp).flops(
-        "3 per output element: power, sum, divide (no root for p = 1)",
-        |call, outputs| {
-            let one = call.attributes.int_or("p", 2)? == 1;
-            Ok(elements(outputs, 0)? * 3 - if one { product(&without(call, &[lp_axis(call)?])?) } else { Dim::ZERO })
-        },
-    ),
+    Op::new("LpNormalization", lp)
+        .flops("3 per output element: power, sum (the root in place of one addition), divide", per_output::<3>),
     Op::new("MeanVarianceNormalization", mean_variance)
         .flops("5 per output element: mean, centre, square, sum, divide; 2 per mean: add, root", |call, outputs| {
             Ok(elements(outputs, 0)? * 5 + product(&without(call, &mean_axes(call)?)?) * 2)
@@ -245,7 +242,7 @@ mod tests {
             LRN f32[1,8,2,2] size=5 -> f32[1,8,2,2] flops=288
             LRN f32[1,8,2,2] -> error `size`
             LpNormalization f32[2,5] -> f32[2,5] flops=30
-            LpNormalization f32[2,5] p=1 axis=0 -> f32[2,5] flops=25
+            LpNormalization f32[2,5] p=1 axis=0 -> f32[2,5] flops=30
             LpNormalization f32[2,5] p=3 -> error `p`
             MeanVarianceNormalization f32[2,3,4,4] -> f32[2,3,4,4] flops=486
             MeanVarianceNormalization f32[2,3] -> error axis 2

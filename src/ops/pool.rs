@@ -19,7 +19,8 @@ pub(super) const OPS: &[Op] = &[
             Ok(input_elements(call, 0)? * 3)
         }),
     Op::new("GlobalMaxPool", global).flops("input − output elements: comparisons", |call, outputs| {
-        Ok(input_elements(call, 0)? - elements(outputs, 0)?)
+        let input = input_elements(call, 0)?;
+        Ok(if input == Dim::ZERO { input } else { input - elements(outputs, 0)? })
     }),
     Op::new("LpPool", |call| output(call.dtype(0), pooled(call)?)).flops(
         "3 × window elements per output element: absolute value, power, addition (the root in place of one)",
