@@ -5,13 +5,13 @@ use super::{Bodies, Call, Op, Result, Role, Stop, Times, input_elements, invalid
 use crate::dim::Dim;
 use crate::tensor::{DType, Tensor, Value};
 
-const MACS: &str = "batch × query heads × queries × keys × (head size + value head size); keys that are masked count";
+const MACS: &str = "batch × query heads × queries × keys × (head size + value head size), masked keys too";
 
 pub(super) const OPS: &[Op] = &[
     Op::new("Attention", attention)
         .macs(MACS, |call, _| Ok(sizes(call)?.macs()))
         .flops(
-            "per score: 1 scale, 3 softcap, 1 per mask (given, causal, window, padding), softmax 5 less 2 per row",
+            "per score: scale 1, softcap 3, each mask (given, causal, window, padding) 1, softmax 5; less 2 per row",
             flops,
         )
         .roles(&[(6, Role::Setting)]),

@@ -6,14 +6,11 @@ use crate::dim::Dim;
 use crate::tensor::{DType, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[Op::new("LinearAttention", infer)
-    .macs(
-        "per token: key size × value size for each query head, and for each key head 1 update, 1 lookup in delta rules",
-        |call, _| {
-            let Sizes { tokens, heads, kv_heads, key, value } = sizes(call)?;
-            let products = heads + kv_heads * if rule(call)?.delta { 2 } else { 1 };
-            Ok(tokens * products * key * value)
-        },
-    )
+    .macs("per token: key size × value size × (query heads + key heads, those twice in delta rules)", |call, _| {
+        let Sizes { tokens, heads, kv_heads, key, value } = sizes(call)?;
+        let products = heads + kv_heads * if rule(call)?.delta { 2 } else { 1 };
+        Ok(tokens * products * key * value)
+    })
     .flops(
         "per token: 1 per output element: scale; gated: exp per decay, 1 per state element; delta: 2 per value",
         flops,

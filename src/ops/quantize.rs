@@ -1,6 +1,6 @@
 //! Quantization: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, QLinearConv.
 
-use super::{Call, Op, Result, Role, axis, elements, invalid, output};
+use super::{Call, Op, Result, Role, axis, elements, invalid, product};
 use crate::dim::Dim;
 use crate::tensor::{DType, Tensor, Value};
 
@@ -72,10 +72,10 @@ fn dequantize(call: &Call) -> Result<Vec<Value>> {
 fn check_granularity(call: &Call) -> Result<()> {
     let scale = call.tensor(1)?;
     let (Some(shape), Some(scales)) = (&call.tensor(0)?.shape, &scale.shape) else { return Ok(()) };
-    if let Some(zero_points) = call.optional(2).and_then(|zero_point| zero_point.shape.as_deref()) {
-        if zero_points.iter().product::<Dim>().known_eq(&scales.iter().product()) == Some(false) {
-            return invalid("scale and zero point must have the same shape");
-        }
+    if let Some(zero_points) = call.optional(2).and_then(|zero_point| zero_point.shape.as_deref())
+        && product(zero_points).known_eq(&product(scales)) == Some(false)
+    {
+        return invalid("scale and zero point must have the same shape");
     }
     if scales.iter().all(|size| *size == 1) {
         return Ok(());
