@@ -106,7 +106,8 @@ fn check_granularity(call: &Call) -> Result<()> {
 }
 
 fn dynamic(call: &Call) -> Result<Vec<Value>> {
-    let shape = call.tensor(0)?.shape.clone();
+    call.value(0)?;
+    let shape = call.optional(0).and_then(|input| input.shape.clone());
     let scalar = |dtype| Value::from(Tensor::new(dtype, Vec::new()));
     Ok(vec![Tensor { dtype: DType::U8, shape, contents: None }.into(), scalar(DType::F32), scalar(DType::U8)])
 }
