@@ -22,7 +22,7 @@ pub(crate) fn check(rows: &str) {
 }
 
 fn failure(row: &str) -> Option<String> {
-    let (call, expected) = row.split_once("->")?;
+    let (call, expected) = row.split_once(" -> ")?;
     let mut words = call.split_whitespace();
     let head = words.next()?;
     let (head, opset) = head.split_once('@').map_or((head, 1000), |(head, opset)| (head, opset.parse().unwrap()));
