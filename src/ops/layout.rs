@@ -411,7 +411,7 @@ mod tests {
             ReverseSequence f32[4,5] i64[4] -> error one length
             ReverseSequence f32[4,5] i64[4] batch_axis=0 time_axis=1 -> f32[4,5]
             Col2Im f32[1,5,5] i64[2]{5,5} i64[2]{1,5} -> f32[1,1,5,5] flops=25
-            Col2Im f32[n,10,12] i64[3]{4,5,6} i64[3]{1,1,5} -> f32[n,2,4,5,6]
+            Col2Im f32[n,10,40] i64[3]{4,5,6} i64[3]{1,1,5} -> f32[n,2,4,5,6]
             Col2Im f32[1,5,4] i64[2]{5,5} i64[2]{1,5} -> error the image takes 5 blocks, the input has 4
             Col2Im f32[1,4,4] i64[2]{5,5} i64[2]{2,2} strides=[2,2] -> f32[1,1,5,5]
             Col2Im f32[1,4,4] i64[2]{5,5} i64[2]{2,2} strides=[2] -> error 2 spatial axes
