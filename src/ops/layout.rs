@@ -207,7 +207,10 @@ fn transpose(call: &Call) -> Result<Vec<Value>> {
 
 fn block_size(call: &Call) -> Result<Dim> {
     match call.attributes.int("blocksize")? {
-        Some(size) if size > 0 => Ok(Dim::from(size)),
+        Some(size) if size > 0 => match call.attributes.string("mode")? {
+            None | Some("DCR" | "CRD") => Ok(Dim::from(size)),
+            Some(other) => invalid(format!("it does not know the mode \"{other}\"")),
+        },
         Some(size) => invalid(format!("`blocksize` is {size}")),
         None => invalid("`blocksize` is missing"),
     }
@@ -275,6 +278,7 @@ fn col2im(call: &Call) -> Result<Vec<Value>> {
     if image.len() != block.len() {
         return invalid("`image_shape` and `block_shape` must have the same length");
     }
+    expect_blocks(call, &columns[2], &image, &block)?;
     let channels = match block.into_iter().collect::<Option<Vec<_>>>() {
         Some(block) => exactly(&columns[1], &product(&block), || {
             format!("the {} rows do not fill blocks of {}", columns[1], spelled(&block))
@@ -284,6 +288,31 @@ fn col2im(call: &Call) -> Result<Vec<Value>> {
     let spatial =
         image.into_iter().enumerate().map(|(axis, size)| size.unwrap_or_else(|| call.decided(&(axis + 2).to_string())));
     output(call.dtype(0), [columns[0].clone(), channels].into_iter().chain(spatial).collect())
+}
+
+/// Requires as many blocks as windows of `block` fit into the padded image at these strides and dilations.
+fn expect_blocks(call: &Call, given: &Dim, image: &[Option<Dim>], block: &[Option<Dim>]) -> Result<()> {
+    let count = image.len();
+    let list = |name: &str, length: usize, default: i64| match call.attributes.ints(name)? {
+        None => Ok(vec![default; length]),
+        Some(list) if list.len() == length => Ok(list.to_vec()),
+        Some(list) => invalid(format!("`{name}` has {} elements for {count} spatial axes", list.len())),
+    };
+    let (strides, dilations, pads) =
+        (list("strides", count, 1)?, list("dilations", count, 1)?, list("pads", 2 * count, 0)?);
+    if let Some(stride) = strides.iter().find(|stride| **stride < 1) {
+        return invalid(format!("a stride is {stride}"));
+    }
+    let mut blocks = Dim::ONE;
+    for axis in 0..count {
+        let (Some(image), Some(block)) = (&image[axis], &block[axis]) else { return Ok(()) };
+        let padded = image + pads[axis] + pads[axis + count];
+        blocks *= (padded - (block - 1) * dilations[axis] - 1).floor_div(&Dim::from(strides[axis])) + 1;
+    }
+    match given.known_eq(&blocks) {
+        Some(false) => invalid(format!("the image takes {blocks} blocks, the input has {given}")),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -382,7 +411,10 @@ mod tests {
             ReverseSequence f32[4,5] i64[4] -> error one length
             ReverseSequence f32[4,5] i64[4] batch_axis=0 time_axis=1 -> f32[4,5]
             Col2Im f32[1,5,5] i64[2]{5,5} i64[2]{1,5} -> f32[1,1,5,5] flops=25
-            Col2Im f32[n,10,12] i64[3]{4,5,6} i64[3]{1,1,5} -> f32[n,2,4,5,6]
+            Col2Im f32[n,10,40] i64[3]{4,5,6} i64[3]{1,1,5} -> f32[n,2,4,5,6]
+            Col2Im f32[1,5,4] i64[2]{5,5} i64[2]{1,5} -> error the image takes 5 blocks, the input has 4
+            Col2Im f32[1,4,4] i64[2]{5,5} i64[2]{2,2} strides=[2,2] -> f32[1,1,5,5]
+            Col2Im f32[1,4,4] i64[2]{5,5} i64[2]{2,2} strides=[2] -> error 2 spatial axes
             Col2Im f32[1,5,5] i64[2] i64[2]{1,5} -> f32[1,1,$node.2,$node.3]
             ",
         );

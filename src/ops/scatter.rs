@@ -3,7 +3,7 @@
 use super::broadcast::plain;
 use super::elementwise::{add, multiply};
 use super::index::indices_within;
-use super::moved::{advance, element, offset, spelled};
+use super::moved::{advance, element, offset, small_count, spelled};
 use super::{Call, Op, Result, Role, axis, input_elements, invalid};
 use crate::dim::Dim;
 use crate::tensor::{Scalar, Tensor, Value};
@@ -112,7 +112,7 @@ fn scatter_nd(call: &Call) -> Result<Vec<Value>> {
         return like_data(data, None);
     };
     let mut result = old.to_vec();
-    let length = sizes[depth..].iter().product::<i64>().max(0);
+    let Some(length) = small_count(&sizes[depth..]) else { return like_data(data, None) };
     for (update, tuple) in positions.chunks(depth.max(1)).enumerate() {
         let Some(tuple) = tuple.iter().copied().collect::<Option<Vec<_>>>() else { return like_data(data, None) };
         let from = offset(tuple, &sizes[..depth]) * length;

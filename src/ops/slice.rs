@@ -77,8 +77,8 @@ fn cut(size: &Dim, start: &Dim, end: &Dim, step: i64) -> Cut {
 
 /// A bound as the axis counts it, not yet clamped.
 fn from_front(bound: &Dim, size: &Dim) -> Dim {
-    // Exporters write the ends of 32 and 64 bits for the ends of an axis.
-    const FAR: i64 = i32::MAX as i64;
+    // Exporters write the ends of 32 and 64 bits, or 10⁹, for the end of an axis: none is that long.
+    const FAR: i64 = 1_000_000_000;
     match bound.as_int() {
         Some(bound) if bound >= FAR && size.as_int().is_none() => return size.clone(),
         Some(bound) if bound <= -FAR && size.as_int().is_none() => return Dim::from(-1i64),
