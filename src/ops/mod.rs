@@ -21,6 +21,7 @@ mod detection;
 mod einsum;
 mod elementwise;
 mod index;
+mod join;
 mod layout;
 mod linear_attention;
 mod loss;
