@@ -100,7 +100,7 @@ pub fn declared(graph: Option<&crate::onnx::GraphProto>, sizes: &FxHashMap<Strin
 }
 
 /// The most nodes that bodies may run: loops within loops could be followed for ever. What goes beyond stays unknown.
-const WORK_LIMIT: u64 = 2_000_000;
+const WORK_LIMIT: u64 = 500_000;
 
 struct Context<'c> {
     declared: &'c Declared,
