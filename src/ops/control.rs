@@ -1,6 +1,6 @@
 //! Control flow: If, Loop, Scan.
 
-use super::join::{join, same, with_parts, without_contents};
+use super::merge::{join, same, with_parts, without_contents};
 use super::{Bodies, Call, Op, Result, Stop, Times, axis, invalid};
 use crate::dim::Dim;
 use crate::infer::truth;

@@ -1,6 +1,6 @@
 //! Sequences and optionals: building, splitting, joining, taking apart, mapping.
 
-use super::join::{join, same, with_parts, without_contents};
+use super::merge::{join, same, with_parts, without_contents};
 use super::{Bodies, Call, Op, Result, Role, Stop, Times, axis, invalid};
 use crate::dim::Dim;
 use crate::infer::typed;
