@@ -90,7 +90,7 @@ pub fn infer<'g>(graph: &'g Graph<'g>, file: &ModelProto, bindings: &Bindings) -
 }
 
 /// The most nodes that bodies may run: loops within loops could be followed for ever. What goes beyond stays unknown.
-const WORK_LIMIT: u64 = 2_000_000;
+const WORK_LIMIT: u64 = 500_000;
 
 /// What all graphs of one model share.
 struct Context<'c> {

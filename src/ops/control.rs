@@ -1,9 +1,10 @@
 //! Control flow: If, Loop, Scan.
 
+use super::merge::{join, same, with_parts, without_contents};
 use super::{Bodies, Call, Op, Result, Stop, Times, axis, invalid};
 use crate::dim::Dim;
 use crate::infer::truth;
-use crate::tensor::{CONTENTS_LIMIT, DType, Scalar, Tensor, Value};
+use crate::tensor::{DType, Scalar, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[Op::control("If", branch), Op::control("Loop", repeat), Op::control("Scan", scan)];
 
@@ -37,106 +38,6 @@ fn branch(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
             let joined = then.iter().zip(&other).enumerate();
             joined.map(|(output, (a, b))| join(a, b, &|axis| call.decided(&format!("{output}.{axis}")))).collect()
         }
-    }
-}
-
-/// What holds of both values. An axis along which they differ gets the size that `open` names for it.
-pub(super) fn join(a: &Value, b: &Value, open: &dyn Fn(usize) -> Dim) -> Result<Value> {
-    Ok(match (a, b) {
-        (Value::Unknown, _) | (_, Value::Unknown) => Value::Unknown,
-        (Value::Tensor(a), Value::Tensor(b)) => join_tensors(a, b, open)?.into(),
-        (Value::Sequence { element: one, items: a }, Value::Sequence { element: other, items: b }) => {
-            let items = match (a, b) {
-                (Some(a), Some(b)) if a.len() == b.len() => {
-                    Some(a.iter().zip(b).map(|(a, b)| join(a, b, open)).collect::<Result<Vec<_>>>()?)
-                }
-                _ => None,
-            };
-            let empty = |items: &Option<Vec<Value>>| items.as_ref().is_some_and(Vec::is_empty);
-            let element = match (empty(a), empty(b)) {
-                (true, _) => (**other).clone(),
-                (_, true) => (**one).clone(),
-                _ => join(one, other, open)?,
-            };
-            Value::Sequence { element: Box::new(element), items }
-        }
-        (Value::Optional { element: one, present: a }, Value::Optional { element: other, present: b }) => {
-            let element = match (a, b) {
-                (Some(false), _) => (**other).clone(),
-                (_, Some(false)) => (**one).clone(),
-                _ => join(one, other, open)?,
-            };
-            Value::Optional { element: Box::new(element), present: if a == b { *a } else { None } }
-        }
-        (Value::Map { key, element: one }, Value::Map { key: other_key, element: other }) => {
-            Value::Map { key: join_dtypes(*key, *other_key)?, element: Box::new(join(one, other, open)?) }
-        }
-        // Since opset 18 a plain value may stand where an optional may.
-        (Value::Optional { element, present }, plain) | (plain, Value::Optional { element, present }) => {
-            let element = if *present == Some(false) { plain.clone() } else { join(element, plain, open)? };
-            Value::Optional { element: Box::new(element), present: present.filter(|present| *present) }
-        }
-        _ => return invalid("a value would be of another kind (tensor, sequence, optional, map) by the way taken"),
-    })
-}
-
-fn join_dtypes(a: DType, b: DType) -> Result<DType> {
-    match (a, b) {
-        (DType::Undefined, known) | (known, DType::Undefined) => Ok(known),
-        (a, b) if a == b => Ok(a),
-        (a, b) => invalid(format!("a tensor would be {} or {} by the way taken", a.name(), b.name())),
-    }
-}
-
-fn join_tensors(a: &Tensor, b: &Tensor, open: &dyn Fn(usize) -> Dim) -> Result<Tensor> {
-    let dtype = join_dtypes(a.dtype, b.dtype)?;
-    let shape = match (&a.shape, &b.shape) {
-        (Some(a), Some(b)) if a.len() == b.len() => {
-            let size = |(axis, (a, b)): (usize, (&Dim, &Dim))| if a == b { a.clone() } else { open(axis) };
-            Some(a.iter().zip(b).enumerate().map(size).collect())
-        }
-        _ => None,
-    };
-    let joined = Tensor { dtype, shape, contents: None };
-    Ok(match (a.scalars(), b.scalars()) {
-        (Some(a), Some(b)) if a.len() == b.len() => {
-            let scalar = |(a, b): (&Scalar, &Scalar)| if a == b { a.clone() } else { Scalar::Unknown };
-            joined.with_scalars(a.iter().zip(b.iter()).map(scalar).collect())
-        }
-        _ => joined,
-    })
-}
-
-/// Whether the same is known of both.
-pub(super) fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Unknown, Value::Unknown) => true,
-        (Value::Tensor(a), Value::Tensor(b)) => a.dtype == b.dtype && a.shape == b.shape && a.scalars() == b.scalars(),
-        (Value::Sequence { element: one, items: a }, Value::Sequence { element: other, items: b }) => {
-            let items = match (a, b) {
-                (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-                (None, None) => true,
-                _ => false,
-            };
-            items && same(one, other)
-        }
-        (Value::Optional { element: one, present: a }, Value::Optional { element: other, present: b }) => {
-            a == b && same(one, other)
-        }
-        (Value::Map { key: a, element: one }, Value::Map { key: b, element: other }) => a == b && same(one, other),
-        _ => false,
-    }
-}
-
-/// The value without its contents.
-pub(super) fn without_contents(value: &Value) -> Value {
-    match value {
-        Value::Tensor(tensor) => Tensor { contents: None, ..tensor.clone() }.into(),
-        Value::Sequence { element, items } => Value::Sequence {
-            element: Box::new(without_contents(element)),
-            items: items.as_ref().map(|items| items.iter().map(without_contents).collect()),
-        },
-        value => value.clone(),
     }
 }
 
@@ -369,18 +270,6 @@ impl Followed {
     }
 }
 
-/// A tensor with the contents of its parts one after the other.
-pub(super) fn with_parts(tensor: Tensor, parts: &[&Value]) -> Tensor {
-    let mut scalars = Vec::new();
-    for part in parts {
-        match part.as_tensor().and_then(Tensor::scalars) {
-            Some(list) if scalars.len() + list.len() <= CONTENTS_LIMIT as usize => scalars.extend(list.iter().cloned()),
-            _ => return tensor,
-        }
-    }
-    tensor.with_scalars(scalars)
-}
-
 /// The body over the slices of the scanned inputs; a batch of sequences before opset 9.
 fn scan(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
     let batched = call.opset < 9;
@@ -458,4 +347,169 @@ fn slice(value: &Value, at: i64, size: &mut Option<Dim>) -> Result<Value> {
         _ => {}
     }
     Ok(Tensor::new(tensor.dtype, shape).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use rustc_hash::FxHashMap;
+
+    use super::*;
+    use crate::attributes::Attributes;
+    use crate::onnx::AttributeProto;
+    use crate::ops::testing::tensor;
+
+    type BodyFn = fn(&str, &[Value]) -> Vec<Value>;
+
+    /// A body that is a function, with a log of what is accounted.
+    struct Fake {
+        body: BodyFn,
+        runs: Vec<(String, Times)>,
+    }
+
+    impl Bodies for Fake {
+        fn inputs(&self, _: &str) -> Result<usize> {
+            Ok(0)
+        }
+        fn run(&mut self, attribute: &str, inputs: Vec<Value>) -> Result<Vec<Value>> {
+            Ok((self.body)(attribute, &inputs))
+        }
+        fn leaves_open(&self) -> bool {
+            false
+        }
+        fn times(&mut self, attribute: &str, times: Times) {
+            self.runs.push((attribute.to_string(), times));
+        }
+        fn start_over(&mut self) {
+            self.runs.clear();
+        }
+    }
+
+    fn shapes(values: &[Value]) -> String {
+        let one = |value: &Value| match value.as_tensor() {
+            Some(Tensor { shape: Some(shape), .. }) => {
+                format!("[{}]", shape.iter().map(Dim::code).collect::<Vec<_>>().join(","))
+            }
+            _ => "?".to_string(),
+        };
+        values.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The operator's answer: shapes of its outputs, then what is accounted; or its error.
+    fn answer(name: &str, opset: i64, inputs: &[&str], scanned: Option<i64>, body: BodyFn) -> String {
+        let values: Vec<Option<Value>> =
+            inputs.iter().map(|word| (*word != "_").then(|| tensor(word).into())).collect();
+        let inputs: Vec<Option<&Value>> = values.iter().map(Option::as_ref).collect();
+        let count = scanned.map(|count| AttributeProto {
+            name: "num_scan_inputs".to_string(),
+            i: Some(count),
+            ..AttributeProto::default()
+        });
+        let attributes = Attributes(Cow::Owned(count.into_iter().collect()));
+        let sizes = FxHashMap::default();
+        let call = Call { name: "node", opset, attributes: &attributes, inputs: &inputs, outputs: 1, sizes: &sizes };
+        let mut fake = Fake { body, runs: Vec::new() };
+        let infer = match crate::ops::find("", name).unwrap().infer {
+            crate::ops::Infer::Control(infer) => infer,
+            crate::ops::Infer::Plain(_) => panic!("{name} has no body"),
+        };
+        match infer(&call, &mut fake) {
+            Ok(outputs) => {
+                let times = |(name, times): &(String, Times)| match times {
+                    Times::Count(count) => format!(" {name}×{}", count.code()),
+                    Times::Alternative => format!(" {name}?"),
+                };
+                shapes(&outputs) + &fake.runs.iter().map(times).collect::<String>()
+            }
+            Err(Stop::Invalid(reason)) => reason,
+            Err(Stop::Unknown) => "unknown".to_string(),
+        }
+    }
+
+    fn branches(name: &str, _: &[Value]) -> Vec<Value> {
+        vec![tensor(if name == "then_branch" { "f32[n,3]" } else { "f32[5,3]" }).into()]
+    }
+
+    #[test]
+    fn branches_are_taken_or_joined() {
+        assert_eq!(answer("If", 21, &["bool[]{true}"], None, branches), "[n,3] then_branch×1");
+        assert_eq!(answer("If", 21, &["bool[1]{false}"], None, branches), "[5,3] else_branch×1");
+        let both = answer("If", 21, &["bool[]"], None, branches);
+        assert_eq!(both, "[node.0.0,3] then_branch? else_branch?");
+        let dtypes =
+            |name: &str, _: &[Value]| vec![tensor(if name == "then_branch" { "f32[1]" } else { "i64[1]" }).into()];
+        assert!(answer("If", 21, &["bool[]"], None, dtypes).contains("f32 or i64"));
+        let ranks =
+            |name: &str, _: &[Value]| vec![tensor(if name == "then_branch" { "f32[1]" } else { "f32[1,1]" }).into()];
+        assert!(answer("If", 21, &["bool[]"], None, ranks).starts_with("? then"));
+        assert!(answer("If", 21, &["bool[]{true}"], None, |_, _| Vec::new()).contains("gives 0 outputs"));
+    }
+
+    /// The condition as it came, the state as it came, and the state as a scan output.
+    fn steady(_: &str, inputs: &[Value]) -> Vec<Value> {
+        vec![inputs[1].clone(), inputs[2].clone(), inputs[2].clone()]
+    }
+
+    /// A state that grows by two rows.
+    fn growing(_: &str, inputs: &[Value]) -> Vec<Value> {
+        let state = inputs[2].as_tensor().unwrap();
+        let shape = state.shape.as_ref().unwrap();
+        vec![inputs[1].clone(), Tensor::new(state.dtype, vec![&shape[0] + 2]).into()]
+    }
+
+    /// A state that counts, and a condition on it.
+    fn counting(_: &str, inputs: &[Value]) -> Vec<Value> {
+        let next = inputs[2].as_tensor().unwrap().dims().map(|dims| &dims[0] + 1);
+        let scalar = |of: Option<Scalar>| vec![of.unwrap_or(Scalar::Unknown)];
+        let goes_on = next.as_ref().and_then(Dim::as_int).map(|next| Scalar::Bool(next < 7));
+        vec![
+            Tensor::new(DType::Bool, Vec::new()).with_scalars(scalar(goes_on)).into(),
+            Tensor::new(DType::I64, Vec::new()).with_scalars(scalar(next.map(Scalar::Int))).into(),
+            Tensor::new(DType::F32, vec![Dim::from(4i64)]).into(),
+        ]
+    }
+
+    #[test]
+    fn loops_run_as_often_as_is_known() {
+        let run = |inputs: &[&str], body: BodyFn| answer("Loop", 21, inputs, None, body);
+        assert_eq!(run(&["i64[]{9}", "bool[]{true}", "f32[4]"], steady), "[4] [9,4] body×9");
+        assert_eq!(run(&["i64[]{n}", "bool[]{true}", "f32[4]"], steady), "[4] [n,4] body×n");
+        assert_eq!(run(&["i64[]{n}", "_", "f32[4]"], steady), "[4] [n,4] body×n");
+        assert_eq!(run(&["i64[]", "_", "f32[4]"], steady), "[4] [node.trips,4] body×node.trips");
+        assert_eq!(run(&["i64[]{9}", "bool[]", "f32[4]"], steady), "[4] [node.trips,4] body×node.trips");
+        assert_eq!(run(&["i64[]{0}", "_", "f32[4]"], steady), "[4] [0,4]");
+        assert_eq!(run(&["i64[]{9}", "bool[]{false}", "f32[4]"], steady), "[4] [0,4]");
+        assert!(run(&["i64[]{9}", "_", "f32[4]"], |_, _| Vec::new()).contains("needs 2"));
+    }
+
+    #[test]
+    fn growing_states_are_followed_or_become_formulas() {
+        let run = |trips: &str| answer("Loop", 21, &[trips, "_", "f32[4]"], None, growing);
+        assert_eq!(run("i64[]{3}"), "[10] body×1 body×1 body×1");
+        assert_eq!(run("i64[]{100}"), "[204] body×100");
+        assert_eq!(run("i64[]{n}"), "[2*n + 4] body×n");
+        assert_eq!(run("i64[]"), "[node.0.0] body×node.trips");
+    }
+
+    #[test]
+    fn a_condition_on_a_counter_ends_the_loop() {
+        let run = |limit: &str, start: &str| answer("Loop", 21, &[limit, "bool[]{true}", start], None, counting);
+        assert_eq!(run("_", "i64[]{2}"), "[] [5,4] body×5");
+        assert_eq!(run("i64[]{3}", "i64[]{2}"), "[] [3,4] body×3");
+        assert_eq!(run("i64[]{3}", "i64[]"), "[] [node.trips,4] body×node.trips");
+        assert_eq!(run("_", "i64[]{-1000}"), "[] [node.trips,4] body×node.trips");
+    }
+
+    #[test]
+    fn scans_run_along_an_axis() {
+        let body = |_: &str, inputs: &[Value]| vec![inputs[0].clone(), inputs[1].clone()];
+        let run = |opset: i64, inputs: &[&str], scanned| answer("Scan", opset, inputs, Some(scanned), body);
+        assert_eq!(run(11, &["f32[2]", "f32[n,3]"], 1), "[2] [n,3] body×n");
+        assert_eq!(run(8, &["_", "f32[b,2]", "f32[b,t,3]"], 1), "[b,2] [b,t,3] body×b*t");
+        assert_eq!(run(8, &["i64[2]{3,4}", "f32[2,2]", "f32[2,5,3]"], 1), "[2,2] [2,5,3] body×7");
+        assert!(run(11, &["f32[2]", "f32[n,3]"], 3).contains("`num_scan_inputs` is 3"));
+        let two = |_: &str, inputs: &[Value]| inputs.to_vec();
+        assert!(answer("Scan", 11, &["f32[4,3]", "f32[5,3]"], Some(2), two).contains("differ"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::{Call, Op, Result, input_elements, invalid};
 use crate::dim::Dim;
-use crate::tensor::{Shape, Tensor, Value};
+use crate::tensor::{Shape, Tensor};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("NegativeLogLikelihoodLoss", |call| Ok(vec![Tensor::new(call.dtype(0), loss_shape(call)?).into()])).flops(

@@ -26,6 +26,7 @@ mod layout;
 mod linear_attention;
 mod loss;
 mod matmul;
+mod merge;
 mod microsoft;
 mod ml;
 mod moved;

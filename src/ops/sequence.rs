@@ -1,6 +1,6 @@
 //! Sequences and optionals: building, splitting, joining, taking apart, mapping.
 
-use super::control::{join, same, with_parts, without_contents};
+use super::merge::{join, same, with_parts, without_contents};
 use super::{Bodies, Call, Op, Result, Role, Stop, Times, axis, invalid};
 use crate::dim::Dim;
 use crate::infer::typed;
@@ -355,4 +355,95 @@ fn optional_has_element(call: &Call) -> Result<Vec<Value>> {
     };
     let scalar = present.map_or(Scalar::Unknown, Scalar::Bool);
     Ok(vec![Tensor::new(DType::Bool, Vec::new()).with_scalars(vec![scalar]).into()])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use rustc_hash::FxHashMap;
+
+    use super::*;
+    use crate::attributes::Attributes;
+    use crate::onnx::AttributeProto;
+    use crate::ops::{Infer, find, testing};
+
+    fn tensor(word: &str) -> Value {
+        testing::tensor(word).into()
+    }
+
+    fn run(name: &str, attributes: &[(&str, i64)], inputs: &[Value]) -> Result<Value> {
+        let attribute = |(name, i): &(&str, i64)| AttributeProto {
+            name: name.to_string(),
+            i: Some(*i),
+            ..AttributeProto::default()
+        };
+        let attributes = Attributes(Cow::Owned(attributes.iter().map(attribute).collect()));
+        let inputs: Vec<Option<&Value>> = inputs.iter().map(Some).collect();
+        let sizes = FxHashMap::default();
+        let call =
+            Call { name: "node", opset: 24, attributes: &attributes, inputs: &inputs, outputs: 1, sizes: &sizes };
+        match find("", name).unwrap().infer {
+            Infer::Plain(infer) => infer(&call).map(|outputs| outputs[0].clone()),
+            Infer::Control(_) => panic!("{name} has a body"),
+        }
+    }
+
+    fn show(value: Result<Value>) -> String {
+        let one = |value: &Value| match value.as_tensor() {
+            Some(Tensor { dtype, shape: Some(shape), .. }) => {
+                format!("{}[{}]", dtype.name(), shape.iter().map(Dim::code).collect::<Vec<_>>().join(","))
+            }
+            _ => "?".to_string(),
+        };
+        match value {
+            Ok(Value::Sequence { items: Some(items), .. }) => items.iter().map(one).collect::<Vec<_>>().join(" "),
+            Ok(Value::Sequence { element, items: None }) => format!("{}…", one(&element)),
+            Ok(value) => one(&value),
+            Err(stop) => format!("{stop:?}"),
+        }
+    }
+
+    fn split(attributes: &[(&str, i64)], inputs: &[&str]) -> String {
+        show(run("SplitToSequence", attributes, &inputs.iter().map(|word| tensor(word)).collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn splits() {
+        assert_eq!(split(&[], &["f32[3,2]"]), "f32[1,2] f32[1,2] f32[1,2]");
+        assert_eq!(split(&[("keepdims", 0), ("axis", -1)], &["f32[3,2]"]), "f32[3] f32[3]");
+        assert_eq!(split(&[("keepdims", 0)], &["f32[5]", "i64[]{2}"]), "f32[2] f32[2] f32[1]");
+        assert_eq!(split(&[], &["f32[5]", "i64[2]{2,3}"]), "f32[2] f32[3]");
+        assert!(split(&[], &["f32[5]", "i64[2]{2,2}"]).contains("add up to 4"));
+        assert_eq!(split(&[], &["f32[n,2]"]), "f32[1,2]…");
+        assert_eq!(split(&[], &["f32[n,2]", "i64[]{3}"]), "f32[node.item,2]…");
+    }
+
+    #[test]
+    fn items_are_put_in_taken_out_and_joined() {
+        let pair = run("SequenceConstruct", &[], &[tensor("f32[2,n]"), tensor("f32[3,n]")]).unwrap();
+        let position = |at: i64| tensor(&format!("i64[]{{{at}}}"));
+        assert_eq!(show(run("SequenceAt", &[], &[pair.clone(), position(-1)])), "f32[3,n]");
+        assert!(show(run("SequenceAt", &[], &[pair.clone(), position(2)])).contains("position 2 is outside"));
+        assert_eq!(show(run("SequenceAt", &[], &[pair.clone(), tensor("i64[]")])), "f32[node.0,n]");
+        assert_eq!(show(run("SequenceErase", &[], std::slice::from_ref(&pair))), "f32[2,n]");
+        let three = run("SequenceInsert", &[], &[pair.clone(), tensor("f32[4,n]"), position(0)]);
+        assert_eq!(show(three), "f32[4,n] f32[2,n] f32[3,n]");
+        assert!(show(run("SequenceInsert", &[], &[pair.clone(), tensor("i64[4]")])).contains("i64 tensor"));
+        assert_eq!(show(run("ConcatFromSequence", &[("axis", 0)], std::slice::from_ref(&pair))), "f32[5,n]");
+        let stacked = run("ConcatFromSequence", &[("axis", 0), ("new_axis", 1)], std::slice::from_ref(&pair));
+        assert!(show(stacked).contains("cannot be concatenated"));
+        let length = run("SequenceLength", &[], &[pair]).unwrap();
+        assert_eq!(length.as_tensor().and_then(Tensor::ints), Some(vec![2]));
+    }
+
+    #[test]
+    fn optionals_hold_or_do_not() {
+        let some = run("Optional", &[], &[tensor("f32[n]")]).unwrap();
+        assert_eq!(show(run("OptionalGetElement", &[], std::slice::from_ref(&some))), "f32[n]");
+        let has = run("OptionalHasElement", &[], &[some]).unwrap();
+        assert_eq!(crate::infer::truth(&has), Some(true));
+        let none = Value::Optional { element: Box::new(tensor("f32[n]")), present: Some(false) };
+        assert!(show(run("OptionalGetElement", &[], &[none])).contains("empty"));
+    }
 }

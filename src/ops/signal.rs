@@ -121,10 +121,8 @@ fn dft(call: &Call) -> Result<Vec<Value>> {
 
 /// The frame length: its input, else the window's length, else the whole signal.
 fn frame_length(call: &Call) -> Result<Dim> {
-    if call.has(3) {
-        if let Some(length) = scalar(call, 3) {
-            return Ok(length);
-        }
+    if let Some(length) = scalar(call, 3) {
+        return Ok(length);
     }
     match call.has(2) {
         true => Ok(call.shape_of_rank(2, 1)?[0].clone()),
