@@ -40,6 +40,7 @@ mod softmax;
 mod text;
 mod training;
 mod unary;
+mod window;
 
 pub use broadcast::{broadcast, broadcast_all};
 
