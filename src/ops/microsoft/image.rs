@@ -215,4 +215,24 @@ mod tests {
             ",
         );
     }
+
+    #[test]
+    fn convolutions_and_pools() {
+        check(
+            "
+            com.microsoft:FusedConv f32[n,3,8,8] f32[4,3,3,3] f32[4] f32[n,4,8,8] pads=[1,1,1,1] activation='Relu' -> f32[n,4,8,8] macs=6912*n flops=768*n
+            com.microsoft:NhwcFusedConv f16[1,8,9,3] f16[4,3,3,3] f16[4] strides=[2,2] activation='HardSigmoid' -> f16[1,3,4,4] macs=1296 flops=240
+            com.microsoft:NhwcConv f16[1,8,9,3] f16[4,2,3,3] -> error channels
+            com.microsoft:NhwcMaxPool u8[n,8,9,3] kernel_shape=[2,2] strides=[2,2] -> u8[n,4,4,3] flops=144*n
+            com.microsoft.nchwc:Conv f32[n,16,8,8] f32[32,16,3,3] f32[32] activation='Relu' -> f32[n,32,6,6] macs=165888*n flops=2304*n
+            com.microsoft:ConvTransposeWithDynamicPads f32[1,3,4,4] f32[3,2,3,3] i64[4]{1,1,1,1} -> f32[1,2,4,4] macs=864
+            com.microsoft:ConvTransposeWithDynamicPads f32[1,3,4,4] f32[3,2,3,3] i64[4] -> f32[1,2,$node.0,$node.1]
+            com.microsoft:QLinearConv u8[1,8,9,3] f32[] u8[] i8[4,3,3,3] f32[4] i8[4] f32[] u8[] i32[4] channels_last=1 -> u8[1,6,7,4] macs=4536
+            com.microsoft:QLinearAveragePool u8[1,8,9,3] f32[] u8[] f32[] u8[] channels_last=1 kernel_shape=[2,2] -> u8[1,7,8,3]
+            com.microsoft:QLinearGlobalAveragePool u8[1,8,9,3] f32[] u8[] f32[] u8[] channels_last=1 -> u8[1,1,1,3]
+            com.ms.internal.nhwc:Conv f32[1,8,9,3] f32[4,3,3,3] -> f32[1,6,7,4] macs=4536
+            com.ms.internal.nhwc:AveragePool f32[1,8,9,3] kernel_shape=[2,2] -> f32[1,7,8,3]
+            ",
+        );
+    }
 }
