@@ -15,7 +15,7 @@ pub(crate) const OPS: &[Op] = &[
             Ok(elements(outputs, 0)? * (8 + i64::from(call.has(4))) + product(call.shape(0)?) * 2i64)
         })
         .roles(&[(0, S), (1, S), (7, S), (8, S)])
-        .reads(|call, outputs, input| looked_up(call, outputs, input)),
+        .reads(looked_up),
     ms("QEmbedLayerNormalization", |call| embed(call, call.tensor(8)?.dtype))
         .flops(
             "12 per element, 2 per row: real values (4), sum, layer norm (7); 3 more for the segment",
@@ -43,7 +43,7 @@ pub(crate) const OPS: &[Op] = &[
             (16, S),
             (17, S),
         ])
-        .reads(|call, outputs, input| looked_up(call, outputs, input)),
+        .reads(looked_up),
     ms("TorchEmbedding", |call| {
         let [_, width] = call.shape_of_rank(0, 2)? else { return Err(Stop::Unknown) };
         output(call.tensor(0)?.dtype, call.shape(1)?.iter().chain([width]).cloned().collect())

@@ -78,11 +78,11 @@ fn attention_macs(call: &Call, _: &[Value]) -> Result<Dim> {
         let [_, steps, depth] = call.shape_of_rank(11, 3)? else { return Err(Stop::Unknown) };
         let size = last(call.shape_of_rank(9, 3)?)?;
         once = steps * depth * size;
-        each = each + &hidden * size + steps * size + steps * depth;
+        each += &hidden * size + steps * size + steps * depth;
     }
     if call.has(13) {
         let [_, from, to] = call.shape_of_rank(13, 3)? else { return Err(Stop::Unknown) };
-        each = each + from * to;
+        each += from * to;
     }
     Ok(sequences * each + batch * directions * once)
 }
