@@ -74,6 +74,7 @@ static FAMILIES: &[&[Op]] = &[
     microsoft::recurrent::OPS,
     microsoft::state::OPS,
     microsoft::tensor::OPS,
+    microsoft::windowed::OPS,
     ml::OPS,
     norm::OPS,
     pool::OPS,

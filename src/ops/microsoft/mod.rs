@@ -17,6 +17,7 @@ pub(super) mod recurrent;
 mod rules;
 pub(super) mod state;
 pub(super) mod tensor;
+pub(super) mod windowed;
 
 /// An operator of the `com.microsoft` domain.
 const fn ms(name: &'static str, infer: InferFn) -> Op {
