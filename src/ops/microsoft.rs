@@ -1,5 +1,0 @@
-//! microsoft.
-
-use super::Op;
-
-pub(super) const OPS: &[Op] = &[];
