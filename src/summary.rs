@@ -56,7 +56,15 @@ pub struct Group {
 
 impl Group {
     fn new(label: &str, depth: usize) -> Group {
-        Group { label: label.to_string(), kind: String::new(), depth, nodes: 0, groups: 1, counts: Counts::zero(), incomplete: false }
+        Group {
+            label: label.to_string(),
+            kind: String::new(),
+            depth,
+            nodes: 0,
+            groups: 1,
+            counts: Counts::zero(),
+            incomplete: false,
+        }
     }
 
     fn add(&mut self, node: &NodeInfo) {

@@ -25,16 +25,8 @@ pub(super) struct Interval {
 impl Interval {
     fn new(low: i128, high: i128) -> Interval {
         Interval {
-            low: if low < -LIMIT {
-                NEGATIVE_INFINITY
-            } else {
-                low.min(LIMIT)
-            },
-            high: if high > LIMIT {
-                INFINITY
-            } else {
-                high.max(-LIMIT)
-            },
+            low: if low < -LIMIT { NEGATIVE_INFINITY } else { low.min(LIMIT) },
+            high: if high > LIMIT { INFINITY } else { high.max(-LIMIT) },
         }
     }
 
@@ -78,11 +70,7 @@ impl Interval {
         let raise = |base: i128| {
             if is_finite(base) {
                 let size = base.checked_pow(exponent);
-                size.unwrap_or(if base < 0 && exponent % 2 == 1 {
-                    NEGATIVE_INFINITY
-                } else {
-                    INFINITY
-                })
+                size.unwrap_or(if base < 0 && exponent % 2 == 1 { NEGATIVE_INFINITY } else { INFINITY })
             } else if base < 0 && exponent % 2 == 1 {
                 NEGATIVE_INFINITY
             } else {
@@ -151,13 +139,10 @@ fn interval_of_atom(atom: &Atom) -> Interval {
         }
         Atom::Max(of) => {
             let ends = of.iter().map(interval_of);
-            ends.fold(
-                Interval::new(NEGATIVE_INFINITY, NEGATIVE_INFINITY),
-                |a, b| Interval {
-                    low: a.low.max(b.low),
-                    high: a.high.max(b.high),
-                },
-            )
+            ends.fold(Interval::new(NEGATIVE_INFINITY, NEGATIVE_INFINITY), |a, b| Interval {
+                low: a.low.max(b.low),
+                high: a.high.max(b.high),
+            })
         }
     }
 }
@@ -172,9 +157,7 @@ fn interval_of(dim: &Dim) -> Interval {
 
 fn interval_of_monomial(monomial: &Monomial) -> Interval {
     let factors = monomial.factors().iter();
-    factors.fold(Interval::exactly(1), |product, (atom, power)| {
-        product.times(interval_of_atom(atom).power(*power))
-    })
+    factors.fold(Interval::exactly(1), |product, (atom, power)| product.times(interval_of_atom(atom).power(*power)))
 }
 
 /// Interval arithmetic term by term.
@@ -245,13 +228,7 @@ fn shifted_lower_bound(poly: &Poly) -> Option<i64> {
 }
 
 /// A lower bound after one occurrence of an atom is replaced by what it is at least or at most.
-fn estimated_lower_bound(
-    poly: &Poly,
-    index: usize,
-    position: usize,
-    goal: i64,
-    fuel: &mut u32,
-) -> Option<i64> {
+fn estimated_lower_bound(poly: &Poly, index: usize, position: usize, goal: i64, fuel: &mut u32) -> Option<i64> {
     let (monomial, coefficient) = &poly.terms[index];
     let mut factors = monomial.factors().to_vec();
     let (atom, _) = factors.remove(position);
@@ -275,9 +252,7 @@ fn estimated_lower_bound(
             low.checked_neg().map(|high| -high.div_euclid(divisor))
         }
         Atom::Min(of) | Atom::Max(of) => {
-            let mut bounds = of
-                .iter()
-                .map(|argument| lower_bound(&(&others + with(argument)), goal, fuel));
+            let mut bounds = of.iter().map(|argument| lower_bound(&(&others + with(argument)), goal, fuel));
             let any_argument_will_do = matches!(atom, Atom::Max(_)) == (*coefficient > 0);
             if any_argument_will_do && rest_is_positive {
                 bounds.max().flatten()

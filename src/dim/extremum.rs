@@ -98,9 +98,7 @@ fn drop_dominated(side: Side, arguments: &mut Vec<Dim>) {
 fn take_offset(arguments: &mut Vec<Dim>) -> i64 {
     let symbolic = arguments.iter().filter(|dim| dim.as_int().is_none());
     let offset = symbolic.map(|dim| dim.parts().1).min().unwrap_or(0);
-    let shifted = offset
-        .checked_neg()
-        .and_then(|negated| shift(arguments, negated));
+    let shifted = offset.checked_neg().and_then(|negated| shift(arguments, negated));
     match shifted {
         Some(shifted) if offset != 0 && arguments.len() > 1 => {
             *arguments = shifted;

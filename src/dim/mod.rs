@@ -220,9 +220,7 @@ impl Dim {
             let mut number = Some(i128::from(*coefficient));
             let mut rest = Dim::ONE;
             for (atom, power) in monomial.factors() {
-                let replaced = seen
-                    .entry(atom)
-                    .or_insert_with(|| substitute_atom(atom, value));
+                let replaced = seen.entry(atom).or_insert_with(|| substitute_atom(atom, value));
                 match replaced.as_int() {
                     Some(base) => {
                         let raised = i128::from(base).checked_pow(*power);

@@ -79,9 +79,7 @@ impl Atom {
         let inside = match self {
             Atom::Symbol(..) => 0,
             Atom::Floor(ratio) => (ratio.numerator.weight()).saturating_add(ratio.divisor.weight()),
-            Atom::Min(of) | Atom::Max(of) => {
-                of.iter().map(Dim::weight).fold(0, u32::saturating_add)
-            }
+            Atom::Min(of) | Atom::Max(of) => of.iter().map(Dim::weight).fold(0, u32::saturating_add),
         };
         inside.saturating_add(1)
     }
@@ -99,9 +97,7 @@ pub(super) struct Monomial {
 impl Ord for Monomial {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_factors = || {
-            for ((atom, power), (other_atom, other_power)) in
-                self.factors.iter().zip(other.factors.iter())
-            {
+            for ((atom, power), (other_atom, other_power)) in self.factors.iter().zip(other.factors.iter()) {
                 let order = atom.cmp(other_atom).then(other_power.cmp(power));
                 if order.is_ne() {
                     return order;
@@ -121,10 +117,7 @@ impl PartialOrd for Monomial {
 
 impl Monomial {
     pub(super) fn new(factors: Vec<(Atom, u32)>) -> Monomial {
-        Monomial {
-            degree: factors.iter().map(|(_, power)| u64::from(*power)).sum(),
-            factors: factors.into(),
-        }
+        Monomial { degree: factors.iter().map(|(_, power)| u64::from(*power)).sum(), factors: factors.into() }
     }
 
     pub(super) fn factors(&self) -> &[(Atom, u32)] {
@@ -148,11 +141,7 @@ impl Monomial {
         self.merge(other, u32::checked_sub)
     }
 
-    fn merge(
-        &self,
-        other: &Monomial,
-        combine: impl Fn(u32, u32) -> Option<u32>,
-    ) -> Option<Monomial> {
+    fn merge(&self, other: &Monomial, combine: impl Fn(u32, u32) -> Option<u32>) -> Option<Monomial> {
         let mut merged = Vec::with_capacity(self.factors.len() + other.factors.len());
         let (mut left, mut right) = (self.factors.iter().peekable(), other.factors.iter());
         let mut next_right = right.next();

@@ -16,10 +16,7 @@ impl Dim {
     /// `/` divides exactly, and what is not whole in the end is rounded down: `floor(h/2 + 1/2)` is
     /// `(h + 1)//2`. A bare identifier is a [`Dim::symbol`].
     pub fn parse(text: &str) -> Option<Dim> {
-        let mut parser = Parser {
-            rest: text.trim_start(),
-            levels: 0,
-        };
+        let mut parser = Parser { rest: text.trim_start(), levels: 0 };
         let value = parser.expression(SUM)?.floor()?;
         parser.rest.is_empty().then_some(value)
     }
@@ -33,10 +30,7 @@ struct Fraction {
 
 impl Fraction {
     fn whole(value: Dim) -> Fraction {
-        Fraction {
-            numerator: value,
-            divisor: Dim::ONE,
-        }
+        Fraction { numerator: value, divisor: Dim::ONE }
     }
 
     fn floor(&self) -> Option<Dim> {
@@ -45,10 +39,7 @@ impl Fraction {
 
     fn plus(self, other: Fraction) -> Fraction {
         if self.divisor == other.divisor {
-            return Fraction {
-                numerator: self.numerator + other.numerator,
-                divisor: self.divisor,
-            };
+            return Fraction { numerator: self.numerator + other.numerator, divisor: self.divisor };
         }
         Fraction {
             numerator: self.numerator * &other.divisor + other.numerator * &self.divisor,
@@ -57,34 +48,22 @@ impl Fraction {
     }
 
     fn times(self, other: Fraction) -> Fraction {
-        Fraction {
-            numerator: self.numerator * other.numerator,
-            divisor: self.divisor * other.divisor,
-        }
+        Fraction { numerator: self.numerator * other.numerator, divisor: self.divisor * other.divisor }
     }
 
     fn over(self, other: Fraction) -> Fraction {
-        self.times(Fraction {
-            numerator: other.divisor,
-            divisor: other.numerator,
-        })
+        self.times(Fraction { numerator: other.divisor, divisor: other.numerator })
     }
 
     fn negated(self) -> Fraction {
-        Fraction {
-            numerator: -self.numerator,
-            divisor: self.divisor,
-        }
+        Fraction { numerator: -self.numerator, divisor: self.divisor }
     }
 
     /// The minimum or maximum over a common divisor, which must be known to be positive.
     fn extremum(self, other: Fraction, of: fn(&Dim, &Dim) -> Dim) -> Option<Fraction> {
         let divisor = &self.divisor * &other.divisor;
         divisor.is_at_least(1).then(|| Fraction {
-            numerator: of(
-                &(self.numerator * &other.divisor),
-                &(other.numerator * &self.divisor),
-            ),
+            numerator: of(&(self.numerator * &other.divisor), &(other.numerator * &self.divisor)),
             divisor,
         })
     }
@@ -123,10 +102,7 @@ impl<'a> Parser<'a> {
                 "%" => Fraction::whole(left.floor()?.modulo(&right.floor()?)),
                 _ => {
                     let power = u32::try_from(right.floor()?.as_int()?).ok()?;
-                    Fraction {
-                        numerator: left.numerator.pow(power),
-                        divisor: left.divisor.pow(power),
-                    }
+                    Fraction { numerator: left.numerator.pow(power), divisor: left.divisor.pow(power) }
                 }
             };
             if left.numerator.is_undefined() || left.divisor.is_undefined() || left.divisor == 0 {
@@ -165,23 +141,13 @@ impl<'a> Parser<'a> {
         }
         let digits = self.take_while(|letter| letter.is_ascii_digit());
         if !digits.is_empty() {
-            return digits
-                .parse::<i64>()
-                .ok()
-                .map(|value| Fraction::whole(value.into()));
+            return digits.parse::<i64>().ok().map(|value| Fraction::whole(value.into()));
         }
-        if !self
-            .rest
-            .starts_with(|first: char| first.is_alphabetic() || first == '_')
-        {
+        if !self.rest.starts_with(|first: char| first.is_alphabetic() || first == '_') {
             return None;
         }
         let name = self.take_while(|letter| letter.is_alphanumeric() || "_.:".contains(letter));
-        if self.skip("(") {
-            self.call(name)
-        } else {
-            Some(Fraction::whole(Dim::symbol(name)))
-        }
+        if self.skip("(") { self.call(name) } else { Some(Fraction::whole(Dim::symbol(name))) }
     }
 
     /// A function call behind its opening parenthesis.
@@ -189,9 +155,7 @@ impl<'a> Parser<'a> {
         let first = self.expression(SUM)?;
         let value = match name {
             "floor" => Fraction::whole(first.floor()?),
-            "ceil" | "ceiling" => {
-                Fraction::whole(defined(first.numerator.ceil_div(&first.divisor))?)
-            }
+            "ceil" | "ceiling" => Fraction::whole(defined(first.numerator.ceil_div(&first.divisor))?),
             "min" | "Min" => self.fold_arguments(first, Dim::min)?,
             "max" | "Max" => self.fold_arguments(first, Dim::max)?,
             "Mod" | "FloorDiv" => {

@@ -66,13 +66,7 @@ impl Dim {
             return Dim::UNDEFINED;
         }
         let interval = interval_of_terms(&terms, constant);
-        Dim(Repr::Expr(Arc::new(Poly {
-            terms,
-            constant,
-            interval,
-            depth,
-            weight,
-        })))
+        Dim(Repr::Expr(Arc::new(Poly { terms, constant, interval, depth, weight })))
     }
 
     pub(super) fn from_atom(atom: Atom) -> Dim {
@@ -132,12 +126,7 @@ impl Dim {
         self.merge(other, i64::checked_neg, i64::checked_sub)
     }
 
-    fn merge(
-        &self,
-        other: &Dim,
-        alone: impl Fn(i64) -> Option<i64>,
-        combine: impl Fn(i64, i64) -> Option<i64>,
-    ) -> Dim {
+    fn merge(&self, other: &Dim, alone: impl Fn(i64) -> Option<i64>, combine: impl Fn(i64, i64) -> Option<i64>) -> Dim {
         if self.is_undefined() || other.is_undefined() {
             return Dim::UNDEFINED;
         }
@@ -202,9 +191,8 @@ impl Dim {
             return Dim::ZERO;
         }
         let (terms, constant) = self.parts();
-        let scaled = terms.iter().map(|(monomial, coefficient)| {
-            Some((monomial.clone(), coefficient.checked_mul(factor)?))
-        });
+        let scaled =
+            terms.iter().map(|(monomial, coefficient)| Some((monomial.clone(), coefficient.checked_mul(factor)?)));
         match (scaled.collect(), constant.checked_mul(factor)) {
             (Some(terms), Some(constant)) => Dim::from_terms(terms, constant),
             _ => Dim::UNDEFINED,
@@ -219,9 +207,7 @@ impl Dim {
             return self.times_int(*factor);
         }
         let (terms, constant) = self.parts();
-        let product = |(monomial, coefficient): &Term| {
-            Some((monomial.times(by)?, coefficient.checked_mul(*factor)?))
-        };
+        let product = |(monomial, coefficient): &Term| Some((monomial.times(by)?, coefficient.checked_mul(*factor)?));
         let first = (constant != 0).then_some((Monomial::new(Vec::new()), constant));
         let products: Option<Vec<Term>> = first.iter().chain(terms).map(product).collect();
         products.map_or(Dim::UNDEFINED, |terms| Dim::from_terms(terms, 0))
@@ -255,10 +241,7 @@ impl Collector {
         }
         let (terms, constant) = dim.parts();
         for (monomial, coefficient) in terms {
-            self.add_term(
-                monomial.clone(),
-                i128::from(*coefficient).checked_mul(times),
-            );
+            self.add_term(monomial.clone(), i128::from(*coefficient).checked_mul(times));
         }
         match i128::from(constant).checked_mul(times) {
             Some(value) => self.add_constant(value),

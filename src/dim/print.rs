@@ -139,11 +139,7 @@ fn atom_text(atom: &Atom, style: Style, is_alone: bool) -> String {
                 Style::Code => {
                     let numerator_text = operand(numerator, style, is_simple(numerator));
                     let quotient = format!("{numerator_text}//{divisor_text}");
-                    if is_alone {
-                        quotient
-                    } else {
-                        format!("({quotient})")
-                    }
+                    if is_alone { quotient } else { format!("({quotient})") }
                 }
             }
         }

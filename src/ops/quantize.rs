@@ -1,6 +1,7 @@
 //! Quantization: QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, QLinearConv.
 
-use super::{Call, Op, Result, Role, axis, elements, invalid, product};
+use super::conv::{convolved, macs};
+use super::{Call, Op, Result, Role, axis, elements, input_elements, invalid, output, product};
 use crate::dim::Dim;
 use crate::tensor::{DType, Tensor, Value};
 
@@ -17,8 +18,26 @@ pub(super) const OPS: &[Op] = &[
         .roles(SCALE),
     Op::new("DynamicQuantizeLinear", dynamic).flops(
         "7 per input element: min, max, scale, round, zero point, two bounds; 7 for scale and zero point",
-        |call, _| Ok(super::input_elements(call, 0)? * 7 + 7),
+        |call, _| Ok(input_elements(call, 0)? * 7 + 7),
     ),
+    Op::new("QLinearConv", |call| output(call.tensor(7)?.dtype, convolved(call, 0, 3, Some(8))?))
+        .macs("input channels / group × kernel, per output element", |call, outputs| macs(call, outputs, 3))
+        .flops(
+            "1 per input and weight element: zero point; 5 per output element to requantize, 1 for the bias",
+            |call, outputs| {
+                let each = REQUANTIZE + i64::from(call.has(8));
+                Ok(input_elements(call, 0)? + input_elements(call, 3)? + elements(outputs, 0)? * each)
+            },
+        )
+        .roles(&[
+            (1, Role::Setting),
+            (2, Role::Setting),
+            (4, Role::Setting),
+            (5, Role::Setting),
+            (6, Role::Setting),
+            (7, Role::Setting),
+            (8, Role::Parameter),
+        ]),
     Op::new("QuantizeLinear", quantize)
         .flops(
             "per output element: scale, zero point where given; for integers round and two bounds",
@@ -153,6 +172,18 @@ mod tests {
             DequantizeLinear i4[n,5] f32[n//2,5] axis=0 block_size=2 -> f32[n,5]
             QuantizeLinear f32[2,4] f32[4] axis=2 -> error axis 2
             QuantizeLinear f32[] f32[3] -> error axis
+            ",
+        );
+    }
+
+    #[test]
+    fn a_quantized_convolution_requantizes() {
+        check(
+            "
+            QLinearConv u8[1,2,4,4] f32[] u8[] i8[3,2,3,3] f32[3] i8[3] f32[] i8[] -> i8[1,3,2,2] macs=216 flops=146
+            QLinearConv u8[1,2,4,4] f32[] u8[] u8[2,1,1,1] f32[] u8[] f32[] u8[] i32[2] group=2 -> u8[1,2,4,4] macs=32 flops=226
+            QLinearConv u8[1,2,4,4] f32[] u8[] u8[2,2,1,1] f32[] u8[] f32[] u8[] i32[3] -> error bias
+            QLinearConv u8[1,2,4,4] f32[] u8[] u8[2,3,1,1] f32[] u8[] f32[] u8[] -> error channels
             ",
         );
     }

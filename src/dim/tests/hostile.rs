@@ -4,22 +4,9 @@ use crate::dim::Dim;
 
 #[test]
 fn extreme_numbers_never_wrap() {
-    let extremes = [
-        i64::MIN,
-        i64::MIN + 1,
-        -2,
-        -1,
-        0,
-        1,
-        2,
-        i64::MAX - 1,
-        i64::MAX,
-    ];
+    let extremes = [i64::MIN, i64::MIN + 1, -2, -1, 0, 1, 2, i64::MAX - 1, i64::MAX];
     let x = Dim::symbol("x");
-    for (a, b) in extremes
-        .iter()
-        .flat_map(|a| extremes.iter().map(move |b| (*a, *b)))
-    {
+    for (a, b) in extremes.iter().flat_map(|a| extremes.iter().map(move |b| (*a, *b))) {
         let (wide_a, wide_b) = (i128::from(a), i128::from(b));
         let floor = wide_a.checked_div(wide_b).map(|quotient| {
             let is_below = wide_a % wide_b != 0 && (a < 0) != (b < 0);
@@ -30,42 +17,20 @@ fn extreme_numbers_never_wrap() {
             ("-", Dim::from(a) - b, Some(wide_a - wide_b)),
             ("*", Dim::from(a) * b, Some(wide_a * wide_b)),
             ("floor", Dim::from(a).floor_div(&Dim::from(b)), floor),
-            (
-                "modulo",
-                Dim::from(a).modulo(&Dim::from(b)),
-                floor.map(|q| wide_a - wide_b * q),
-            ),
-            (
-                "min",
-                Dim::from(a).min(&Dim::from(b)),
-                Some(wide_a.min(wide_b)),
-            ),
+            ("modulo", Dim::from(a).modulo(&Dim::from(b)), floor.map(|q| wide_a - wide_b * q)),
+            ("min", Dim::from(a).min(&Dim::from(b)), Some(wide_a.min(wide_b))),
         ];
         for (name, found, exact) in rows {
             let fits = exact.and_then(|exact| i64::try_from(exact).ok());
-            assert_eq!(
-                found,
-                fits.map_or(Dim::UNDEFINED, Dim::from),
-                "{a} {name} {b}"
-            );
+            assert_eq!(found, fits.map_or(Dim::UNDEFINED, Dim::from), "{a} {name} {b}");
         }
         let line = &x * a + b;
-        let terms = [
-            &line + &line,
-            &line * &line,
-            &line - &x,
-            -&line,
-            line.pow(3),
-        ];
+        let terms = [&line + &line, &line * &line, &line - &x, -&line, line.pow(3)];
         for left in terms.iter().chain([&line]) {
             for right in [&line, &x, &Dim::from(a), &Dim::from(b)] {
-                for result in [
-                    left.floor_div(right),
-                    left.ceil_div(right),
-                    left.modulo(right),
-                    left.min(right),
-                    left.max(right),
-                ] {
+                for result in
+                    [left.floor_div(right), left.ceil_div(right), left.modulo(right), left.min(right), left.max(right)]
+                {
                     result.bounds();
                     result.substitute(&|_| Some(Dim::from(i64::MAX)));
                 }
@@ -93,18 +58,11 @@ fn hostile_growth_ends_undefined() {
     assert!(tall.substitute(&|_| Some(Dim::from(2i64))).is_undefined());
     assert_eq!(tall.substitute(&|_| Some(Dim::ONE)), 1);
     assert!(tall.floor_div(&(&symbols[0] + 1)).code().len() < 100);
-    assert!(
-        symbols
-            .iter()
-            .fold(Dim::ZERO, |result, symbol| result.max(symbol))
-            .is_undefined()
-    );
+    assert!(symbols.iter().fold(Dim::ZERO, |result, symbol| result.max(symbol)).is_undefined());
 
     type Step = dyn Fn(&Dim, &Dim) -> Dim;
     let grow: [(&str, &Step); 5] = [
-        ("square", &|x, s| {
-            (x * x + x + s).floor_div(&Dim::from(3i64))
-        }),
+        ("square", &|x, s| (x * x + x + s).floor_div(&Dim::from(3i64))),
         ("divisor", &|x, s| (x + s).floor_div(&(x * s + 1))),
         ("extrema", &|x, s| (x * s).min(&(x + s)).max(&(x - s))),
         ("nested", &|x, s| (x + s).floor_div(&Dim::from(7i64)).min(s)),

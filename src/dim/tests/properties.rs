@@ -87,11 +87,7 @@ impl Tree {
 }
 
 fn symbolic(index: usize) -> Dim {
-    if index == 3 {
-        Dim::data(NAMES[index])
-    } else {
-        Dim::symbol(NAMES[index])
-    }
+    if index == 3 { Dim::data(NAMES[index]) } else { Dim::symbol(NAMES[index]) }
 }
 
 fn at(point: [i64; 4]) -> impl Fn(&str) -> Option<Dim> {
@@ -107,9 +103,8 @@ fn trees() -> impl Strategy<Value = Tree> {
         (0usize..4).prop_map(Tree::Name),
         (0usize..3).prop_map(Tree::Name),
     ];
-    let operations = prop::sample::select(vec![
-        "add", "sub", "mul", "floor", "ceil", "modulo", "min", "max", "add", "floor",
-    ]);
+    let operations =
+        prop::sample::select(vec!["add", "sub", "mul", "floor", "ceil", "modulo", "min", "max", "add", "floor"]);
     leaf.prop_recursive(5, 24, 2, move |inner| {
         let by_number = (inner.clone(), 1i64..9, operations.clone())
             .prop_map(|(a, b, name)| Tree::Node(name, Box::new([a, Tree::Number(b)])));

@@ -144,24 +144,15 @@ fn comparisons_of_expressions() {
 
 #[test]
 fn symbols_keep_their_kind() {
-    let dim = Dim::symbol("a")
-        .min(&Dim::data("d"))
-        .floor_div(&(Dim::symbol("b") + 1));
+    let dim = Dim::symbol("a").min(&Dim::data("d")).floor_div(&(Dim::symbol("b") + 1));
     let (mut all, mut data) = (BTreeSet::new(), BTreeSet::new());
     dim.symbols(&mut all);
     dim.data_symbols(&mut data);
-    assert_eq!(
-        all.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
-        ["a", "b", "d"]
-    );
+    assert_eq!(all.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["a", "b", "d"]);
     assert_eq!(data.iter().map(AsRef::as_ref).collect::<Vec<&str>>(), ["d"]);
     assert_ne!(Dim::symbol("a"), Dim::data("a"));
     let by_data = Dim::symbol("a").floor_div(&Dim::data("d"));
-    assert!(
-        by_data
-            .substitute(&|name| (name == "d").then_some(Dim::ZERO))
-            .is_undefined()
-    );
+    assert!(by_data.substitute(&|name| (name == "d").then_some(Dim::ZERO)).is_undefined());
 }
 
 #[test]
