@@ -263,8 +263,9 @@ impl<'m> Builder<'m> {
                 name if region.prefix.is_empty() => name,
                 name => Cow::Owned(format!("{}{name}", region.prefix)),
             };
-            self.node(proto, &name, scope, level, opsets, region)
-                .map_err(|error| error.at_node(&name, &proto.op_type))?;
+            let shown = name.clone();
+            self.node(proto, name, scope, level, opsets, region)
+                .map_err(|error| error.at_node(&shown, &proto.op_type))?;
         }
         Ok(())
     }
@@ -272,7 +273,7 @@ impl<'m> Builder<'m> {
     fn node(
         &mut self,
         proto: &'m NodeProto,
-        name: &Cow<'m, str>,
+        name: Cow<'m, str>,
         scope: usize,
         level: usize,
         opsets: &Opsets<'m>,
@@ -305,7 +306,7 @@ impl<'m> Builder<'m> {
             )));
         }
         if let Some(called) = called {
-            return self.call(called, name, &inputs, &outputs, &attributes, level);
+            return self.call(called, &name, &inputs, &outputs, &attributes, level);
         }
         let mut bodies = Vec::new();
         if proto.attribute.iter().any(|attribute| attribute.g.is_some()) {
@@ -321,12 +322,13 @@ impl<'m> Builder<'m> {
         for id in outputs.iter().flatten() {
             self.levels[level].tensors[id.index()].source = Source::Node(index);
         }
+        let scope = module_path(proto, &name);
         self.levels[level].nodes.push(Node {
-            name: name.clone(),
+            name,
             op_type: &proto.op_type,
             domain: key.0,
             opset: opsets.get(key.0).copied().unwrap_or(1),
-            scope: module_path(proto, name),
+            scope,
             inputs,
             outputs,
             attributes,

@@ -156,7 +156,8 @@ pub(crate) fn typed(declared: Option<&TypeProto>, name: &str, sizes: &FxHashMap<
         let dim = |(axis, dim): (usize, &crate::onnx::DimensionProto)| match &dim.value {
             // Exporters write −1 where they mean a free dimension.
             Some(DimensionValue::Value(size)) if *size >= 0 => Dim::from(*size),
-            Some(DimensionValue::Param(text)) if !text.is_empty() => match Dim::parse(text) {
+            // Some write "?" for a dimension without a name.
+            Some(DimensionValue::Param(text)) if !text.is_empty() && text != "?" => match Dim::parse(text) {
                 Some(formula) => formula.substitute(&size),
                 None => size(text).unwrap_or_else(|| Dim::symbol(text)),
             },

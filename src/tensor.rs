@@ -354,7 +354,7 @@ fn unsigned(value: u64) -> Scalar {
 
 fn raw_scalars(mut raw: impl Buf, dtype: DType, count: usize) -> Option<Vec<Scalar>> {
     let bits = dtype.bits()? as usize;
-    if bits % 8 != 0 || raw.remaining() < count * bits / 8 {
+    if !bits.is_multiple_of(8) || raw.remaining() < count * bits / 8 {
         return packed_scalars(raw, dtype, count);
     }
     let int = |value: i64| Scalar::Int(Dim::from(value));

@@ -201,6 +201,10 @@ fn linear_classifier(call: &Call) -> Result<Vec<Value>> {
 
 /// 5 per score where `post_transform` is set: the most that one of them does (softmax).
 fn transformed(call: &Call, outputs: &[Value], scores: usize) -> Result<Dim> {
+    // TreeEnsemble (version 5) numbers the transforms; the operators before it name them.
+    if let Ok(number) = call.attributes.int("post_transform") {
+        return Ok(elements(outputs, scores)? * if number.unwrap_or(0) == 0 { 0 } else { 5 });
+    }
     match call.attributes.string("post_transform")?.unwrap_or("NONE") {
         "NONE" => Ok(Dim::ZERO),
         _ => Ok(elements(outputs, scores)? * 5),

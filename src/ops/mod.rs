@@ -134,6 +134,9 @@ pub type InferFn = fn(&Call) -> Result<Vec<Value>>;
 /// A count from a call and its outputs.
 pub type CountFn = fn(&Call, &[Value]) -> Result<Dim>;
 
+/// Elements read from the input at a position; `None` for all of them.
+pub type ReadsFn = fn(&Call, &[Value], usize) -> Result<Option<Dim>>;
+
 /// How an operator's outputs are inferred.
 #[derive(Clone, Copy)]
 pub enum Infer {
@@ -212,7 +215,7 @@ pub struct Op {
     /// Operands that are not simply data or learned weights.
     pub roles: &'static [(usize, Role)],
     /// Elements read from each input, where that is not simply all of them: `None` for an input means all.
-    pub reads: Option<fn(&Call, &[Value], usize) -> Result<Option<Dim>>>,
+    pub reads: Option<ReadsFn>,
     /// Needs no run of the model, whatever its inputs: it reads their shapes alone.
     pub shape_only: bool,
     /// Gives another result each time, so it is never folded.
@@ -273,7 +276,7 @@ impl Op {
     }
 
     /// Reads only part of some inputs.
-    pub const fn reads(self, reads: fn(&Call, &[Value], usize) -> Result<Option<Dim>>) -> Op {
+    pub const fn reads(self, reads: ReadsFn) -> Op {
         Op { reads: Some(reads), ..self }
     }
 

@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn quantities_have_four_significant_digits() {
         for (value, unit, text) in [
-            (0, Unit::Count, "0"),
+            (0i64, Unit::Count, "0"),
             (999, Unit::Count, "999"),
             (1000, Unit::Count, "1.000 k"),
             (300_774_272, Unit::Count, "300.8 M"),
