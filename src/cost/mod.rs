@@ -144,6 +144,25 @@ impl serde::Serialize for Counts {
     }
 }
 
+impl schemars::JsonSchema for Counts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Counts".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let count = generator.subschema_for::<Option<Dim>>();
+        let described = METRICS.iter().map(|metric| {
+            let mut schema = serde_json::Map::new();
+            schema.insert("description".to_string(), metric.rule.into());
+            schema.insert("allOf".to_string(), serde_json::Value::Array(vec![count.clone().into()]));
+            (metric.key.to_string(), serde_json::Value::Object(schema))
+        });
+        let properties: serde_json::Map<_, _> = described.collect();
+        let required: Vec<_> = METRICS.iter().map(|metric| metric.key).collect();
+        schemars::json_schema!({"type": "object", "properties": properties, "required": required})
+    }
+}
+
 /// Counts one node. An error where the operator's rule says that the call breaks its specification or a count overflows.
 fn count(visit: &Visit, metric: &Metric) -> ops::Result<Option<Dim>> {
     match (metric.count)(visit) {

@@ -224,7 +224,8 @@ fn table(report: &Report, style: &Style) -> Result<String> {
         for &index in &metrics {
             let count = group.counts.0[index].as_ref();
             let bound = if group.incomplete { "≥ " } else { "" };
-            row.push(format!("{bound}{}", quantity(count, METRICS[index].unit, style.exact)));
+            let value = quantity(count, METRICS[index].unit, style.exact);
+            row.push(shortened(&format!("{bound}{value}"), FORMULA, By::Op));
             row.push(share(count, report.totals.counts.0[index].as_ref()));
         }
         row
@@ -237,6 +238,9 @@ fn table(report: &Report, style: &Style) -> Result<String> {
     }
     Ok(layout(rows, style))
 }
+
+/// The most columns that a formula has in the table: the totals and the other formats have it whole.
+const FORMULA: usize = 40;
 
 /// The least columns that labels have.
 const LABEL: usize = 24;
@@ -257,11 +261,14 @@ fn fit(rows: &mut [Vec<String>], width: usize) -> usize {
     }
 }
 
-/// A label cut to `width` columns: its end tells nodes of one model apart better than its beginning.
-fn shortened(label: &str, width: usize) -> String {
+/// A label cut to `width` columns. Of a node's name the end is kept: it tells nodes of one model apart.
+fn shortened(label: &str, width: usize, by: By) -> String {
     let length = columns(label);
     if length <= width {
         return label.to_string();
+    }
+    if by != By::Node {
+        return label.chars().take(width - 1).chain(['…']).collect();
     }
     let indent: String = label.chars().take_while(|letter| *letter == ' ').collect();
     let kept = width.saturating_sub(indent.len() + 1);
@@ -272,7 +279,7 @@ fn shortened(label: &str, width: usize) -> String {
 fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
     let width = fit(&mut rows, style.width);
     for row in &mut rows {
-        row[0] = shortened(&row[0], width);
+        row[0] = shortened(&row[0], width, style.view.by);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
