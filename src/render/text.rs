@@ -1,6 +1,6 @@
 //! Text for a terminal: the answer first, then where the cost lies, then what the FLOPs do not say.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width, presets};
 
 use super::number::{clean, quantity, share, tensor};
 use super::{Style, Verified};
@@ -283,7 +283,6 @@ fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width.clamp(20, 400) as u16);
     for row in rows {
         let cell = |(index, text): (usize, &String)| {
             let alignment = if index == 0 { CellAlignment::Left } else { CellAlignment::Right };
