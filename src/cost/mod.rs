@@ -51,6 +51,7 @@ pub struct Metric {
 /// The table, in the order in which metrics are shown.
 pub static METRICS: &[Metric] = &[
     arithmetic::MACS,
+    arithmetic::MACS_CAUSAL,
     arithmetic::FLOPS,
     parameters::PARAMS,
     parameters::CONSTANTS,

@@ -96,8 +96,12 @@ fn totals(report: &Report, style: &Style) -> String {
     };
     let file = quantity(Some(&crate::dim::Dim::from(report.model.file_bytes as usize)), Unit::Bytes, style.exact);
     let intensity = report.totals.counts.intensity().map_or("—".to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
+    let causal = match report.totals.counts.get("macs_causal") {
+        other if other == report.totals.counts.get("macs") => String::new(),
+        _ => format!(" (causal {})", value("macs_causal")),
+    };
     let pairs = [
-        [("MACs", value("macs")), ("FLOPs", value("flops"))],
+        [("MACs", value("macs") + &causal), ("FLOPs", value("flops"))],
         [("Params", value("params")), ("Weights", format!("{}, file {file}", value("weight_bytes")))],
         [("Memory access", value("memory_access_bytes")), ("Intensity", intensity)],
     ];
