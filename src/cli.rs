@@ -57,6 +57,9 @@ pub(crate) struct ReportArgs {
     /// All digits instead of prefixes (M, MiB)
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Show how low the peak of the activation memory can be brought: in place, best order, lower bound, arena
+    #[arg(long)]
+    pub(crate) memory: bool,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]
     pub(crate) strict: bool,

@@ -36,7 +36,11 @@ fn main() -> ExitCode {
 /// The account of one model. `Ok(false)` where `--strict` asks for more than is known.
 fn report(args: &ReportArgs) -> Result<bool> {
     let model = open(args.model.as_deref().unwrap_or("-"), &args.fixed)?;
-    let report = model.report(&args.fixed.bindings()?)?;
+    let bindings = args.fixed.bindings()?;
+    let mut report = model.report(&bindings)?;
+    if args.memory {
+        report.memory = Some(model.memory_plan(&bindings)?);
+    }
     let figures = figures::find(&report.model.name, false)?;
     let style = style(&args.output, args.view(), args.exact, figures.as_ref());
     emit(&(format(&args.output).report)(&report, &style)?, args.output.output.as_deref())?;

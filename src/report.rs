@@ -9,10 +9,10 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::cost::{self, Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Source;
 use crate::infer::{self, Bindings, Typed};
-use crate::memory::{self, Peak};
+use crate::memory::{self, MemoryPlan, Peak};
 use crate::model::Model;
 use crate::tensor::Value;
 
@@ -39,6 +39,9 @@ pub struct Report {
     pub tensors: Vec<TensorInfo>,
     /// Where and why the peak of the activation memory is; null where it depends on free dimensions.
     pub peak: Option<Peak>,
+    /// How low the peak can be brought and a plan for it, where it was asked for ([`Model::memory_plan`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryPlan>,
 }
 
 /// The model's identity and interface.
@@ -253,6 +256,24 @@ impl Model {
         self.analyze(&graph, bindings).map_err(|error| error.in_file(&self.path))
     }
 
+    /// Searches for the order with the least peak, and places its buffers. An error where the model is invalid, or where
+    /// a size is open: it names the dimensions to give.
+    pub fn memory_plan(&self, bindings: &Bindings) -> Result<MemoryPlan> {
+        let graph = self.graph()?;
+        let typed = infer::infer(&graph, &self.proto, bindings).map_err(|error| error.in_file(&self.path))?;
+        memory::plan(&typed).ok_or_else(|| {
+            let report = self.report(bindings).map(|report| report.model.dims).unwrap_or_default();
+            let reason = match report.first() {
+                Some(first) => format!(
+                    "memory can be planned only for known sizes: give --dim for {} ({first}=1)",
+                    report.join(", ")
+                ),
+                None => "memory can be planned only where every size is known: some operator's is not".to_string(),
+            };
+            Error::new(reason).in_file(&self.path)
+        })
+    }
+
     fn analyze(&self, graph: &crate::graph::Graph<'_>, bindings: &Bindings) -> Result<Report> {
         let typed = infer::infer(graph, &self.proto, bindings)?;
         let account = cost::account(&typed, &bindings.sizes)?;
@@ -284,6 +305,7 @@ impl Model {
             nodes: account.rows.into_iter().map(NodeInfo::from).collect(),
             tensors,
             peak,
+            memory: None,
         })
     }
 }

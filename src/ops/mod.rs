@@ -174,6 +174,9 @@ pub enum Times {
 pub enum Storage {
     /// In a buffer of its own.
     Fresh,
+    /// In a buffer of its own, which may be that of an input of the same size: element `i` depends on the inputs'
+    /// element `i` alone.
+    InPlace,
     /// In the first input's buffer, under another shape or name: no arithmetic and no memory access.
     View,
 }
@@ -276,6 +279,11 @@ impl Op {
     /// The first output is the first input's buffer under another shape.
     pub const fn view(self) -> Op {
         Op { storage: Storage::View, ..self }
+    }
+
+    /// The first output may be written over an input of the same size.
+    pub const fn in_place(self) -> Op {
+        Op { storage: Storage::InPlace, ..self }
     }
 
     /// Marks operands.
