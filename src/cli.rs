@@ -27,6 +27,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Hold counts against published figures; exits 1 where one deviates and no fixture records why
     Verify(VerifyArgs),
+    /// Hold a model against ShuffleNetV2's guidelines G1–G4; exits 1 where a denied one is not kept
+    Lint(LintArgs),
     /// Print the operator table: what counts as MACs and FLOPs for every operator
     Ops,
     /// Print the metric table: the rule of every metric
@@ -66,6 +68,28 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
+
+#[derive(Args)]
+pub(crate) struct LintArgs {
+    /// Model file, or - for standard input
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: String,
+    /// Exit 1 where the findings of one of these (G1, G2, G3, G4) together reach the share of --from
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RULE_IDS)]
+    pub(crate) deny: Vec<String>,
+    /// Leave these out
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RULE_IDS)]
+    pub(crate) allow: Vec<String>,
+    /// Share of the model's memory access, in per cent, from which a denied guideline is not kept
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
+    pub(crate) from: f64,
+    #[command(flatten)]
+    pub(crate) fixed: FixedArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+const RULE_IDS: [&str; 4] = ["G1", "G2", "G3", "G4"];
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {

@@ -8,9 +8,9 @@ use lwstat::figures::{self, Fixture};
 use lwstat::render::{FORMATS, Format, Style, Verified, tables};
 use lwstat::summary::{By, View};
 use lwstat::verify::{Verdict, verify};
-use lwstat::{Error, Model, Result};
+use lwstat::{Error, Model, Result, guidelines};
 
-use crate::cli::{Cli, ColorArg, Command, FixedArgs, OutputArgs, ReportArgs, VerifyArgs};
+use crate::cli::{Cli, ColorArg, Command, FixedArgs, LintArgs, OutputArgs, ReportArgs, VerifyArgs};
 
 mod cli;
 
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         None => report(&cli.report),
         Some(Command::Verify(args)) => verified(args),
+        Some(Command::Lint(args)) => lint(args),
         Some(Command::Ops) => emit(&tables::operators(), None).map(|()| true),
         Some(Command::Metrics) => emit(&tables::metrics(), None).map(|()| true),
         Some(Command::Schema) => emit(&format!("{:#}\n", lwstat::report::schema().to_value()), None).map(|()| true),
@@ -77,6 +78,18 @@ fn verified(args: &VerifyArgs) -> Result<bool> {
         args.output.output.as_deref(),
     )?;
     Ok(models.iter().flat_map(|model| &model.findings).all(|finding| finding.verdict != Verdict::Fails))
+}
+
+/// The guidelines of one model. `Ok(false)` where a denied one is not kept.
+fn lint(args: &LintArgs) -> Result<bool> {
+    let model = open(&args.model, &args.fixed)?;
+    let mut findings = model.guidelines(&args.fixed.bindings()?)?;
+    findings.retain(|finding| !args.allow.contains(&finding.rule));
+    let view = View { by: By::Op, depth: 0, sort: None, top: None };
+    let text = (format(&args.output).guidelines)(&model.path, &findings, &style(&args.output, view, false, None));
+    emit(&text, args.output.output.as_deref())?;
+    let share = |rule: &String| guidelines::share(&findings, rule) * 100.0;
+    Ok(!args.deny.iter().any(|rule| share(rule) >= args.from))
 }
 
 fn no_figures(name: &str) -> Error {

@@ -11,6 +11,7 @@ use crate::cost::{self, Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::graph::Source;
+use crate::guidelines;
 use crate::infer::{self, Bindings, Typed};
 use crate::memory::{self, MemoryPlan, Peak};
 use crate::model::Model;
@@ -254,6 +255,14 @@ impl Model {
     pub fn report(&self, bindings: &Bindings) -> Result<Report> {
         let graph = self.graph()?;
         self.analyze(&graph, bindings).map_err(|error| error.in_file(&self.path))
+    }
+
+    /// Holds the model against ShuffleNetV2's guidelines: all findings, the costliest first.
+    pub fn guidelines(&self, bindings: &Bindings) -> Result<Vec<guidelines::Finding>> {
+        let graph = self.graph()?;
+        let found = infer::infer(&graph, &self.proto, bindings)
+            .and_then(|typed| Ok(guidelines::findings(&typed, &cost::account(&typed, &bindings.sizes)?.rows)));
+        found.map_err(|error| error.in_file(&self.path))
     }
 
     /// Searches for the order with the least peak, and places its buffers. An error where the model is invalid, or where

@@ -8,7 +8,7 @@ use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::infer::{Typed, TypedNode};
-use crate::ops::{Call, Infer, Op, Stop, Times};
+use crate::ops::{Call, Convolution, Infer, Op, Stop, Storage, Times};
 use crate::tensor::Value;
 
 /// How well a node's cost is known.
@@ -46,6 +46,10 @@ pub struct Row {
     pub coverage: Coverage,
     /// What is unknown of it is not so because of another node: its operator is not in the table, or cannot say.
     pub unknown_operator: bool,
+    /// Its sizes, where it is a convolution.
+    pub convolution: Option<Convolution>,
+    /// Its output may be written over an input: activations, additions, batch norm.
+    pub element_wise: bool,
     /// How often it runs, where it stands in a body.
     pub times: Option<Dim>,
     /// It stands in one of several bodies that exclude each other: the node that holds them has the costlier one's
@@ -209,6 +213,8 @@ impl Counter<'_> {
             counts,
             coverage: if unknown { Coverage::Unknown } else { Coverage::Exact },
             unknown_operator: unknown && inputs.iter().flatten().all(|value| value.elements().is_some()),
+            convolution: op.convolution.and_then(|convolution| convolution(&call, &outputs).ok()),
+            element_wise: op.storage == Storage::InPlace,
             times: place.times.clone(),
             alternative: place.alternative,
         });

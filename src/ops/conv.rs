@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use super::window::{Padding, Window, differ, sizes};
-use super::{Call, Op, Result, Role, Stop, elements, input_elements, invalid, output, product};
+use super::{Call, Convolution, Op, Result, Role, Stop, elements, input_elements, invalid, output, product};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
 
@@ -15,10 +15,13 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Conv", |call| output(dtype(call), convolved(call, 0, 1, Some(2))?))
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
         .flops(BIAS, |call, outputs| bias(call, outputs, 2))
+        .convolution(|call, outputs| convolution(call, outputs, 1))
         .kind(|call| kind("Conv", call)),
     Op::new("ConvInteger", |call| output(DType::I32, convolved(call, 0, 1, None)?))
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
-        .roles(&[(2, Role::Setting), (3, Role::Setting)]),
+        .roles(&[(2, Role::Setting), (3, Role::Setting)])
+        .convolution(|call, outputs| convolution(call, outputs, 1))
+        .kind(|call| kind("ConvInteger", call)),
     Op::new("ConvTranspose", transposed)
         .macs("output channels / group × kernel, per input element", |call, _| {
             Ok(input_elements(call, 0)? * product(call.shape(1)?.get(1..).unwrap_or_default()))
@@ -119,6 +122,20 @@ pub(super) fn convolved(call: &Call, x: usize, w: usize, bias: Option<usize>) ->
 /// Every output element takes one multiply-accumulate for each weight of its output channel.
 pub(super) fn macs(call: &Call, outputs: &[Value], w: usize) -> Result<Dim> {
     Ok(elements(outputs, 0)? * product(call.shape(w)?.get(1..).unwrap_or_default()))
+}
+
+/// The sizes of a convolution with the weight at `w`.
+pub(super) fn convolution(call: &Call, outputs: &[Value], w: usize) -> Result<Convolution> {
+    let weight = call.shape(w)?;
+    let channels = weight.first().ok_or(Stop::Unknown)?;
+    let groups = group(call)?;
+    Ok(Convolution {
+        positions: elements(outputs, 0)?.floor_div(channels),
+        kernel: product(weight.get(2..).unwrap_or_default()),
+        inputs: weight.get(1).ok_or(Stop::Unknown)? * groups,
+        outputs: channels.clone(),
+        groups,
+    })
 }
 
 fn bias(call: &Call, outputs: &[Value], input: usize) -> Result<Dim> {

@@ -201,6 +201,21 @@ pub struct Flops {
     pub count: CountFn,
 }
 
+/// The sizes of a convolution, as ShuffleNetV2's guidelines name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Output positions: batch × output height × width, the paper's `hw`.
+    pub positions: Dim,
+    /// Kernel elements: 1 for a pointwise convolution.
+    pub kernel: Dim,
+    /// Input channels, `c₁`.
+    pub inputs: Dim,
+    /// Output channels, `c₂`.
+    pub outputs: Dim,
+    /// Groups, `g`.
+    pub groups: i64,
+}
+
 /// One ONNX operator.
 pub struct Op {
     /// `op_type`, as the specification spells it.
@@ -227,6 +242,8 @@ pub struct Op {
     pub random: bool,
     /// Its folded output is a generated weight: a leaf of its own.
     pub generates: bool,
+    /// What the guidelines ask of a convolution; `None` where the operator is none.
+    pub convolution: Option<fn(&Call, &[Value]) -> Result<Convolution>>,
     /// The operator type with what tells its uses apart in a table: `Conv 1×1`.
     pub kind: Option<fn(&Call) -> String>,
 }
@@ -247,6 +264,7 @@ impl Op {
             shape_only: false,
             random: false,
             generates: false,
+            convolution: None,
             kind: None,
         }
     }
@@ -309,6 +327,11 @@ impl Op {
     /// Generates a weight when folded.
     pub const fn generates(self) -> Op {
         Op { generates: true, ..self }
+    }
+
+    /// Is a convolution.
+    pub const fn convolution(self, convolution: fn(&Call, &[Value]) -> Result<Convolution>) -> Op {
+        Op { convolution: Some(convolution), ..self }
     }
 
     /// Tells its uses apart in tables.

@@ -23,6 +23,7 @@ pub(super) const OPS: &[Op] = &[
     ),
     Op::new("QLinearConv", |call| output(call.tensor(7)?.dtype, convolved(call, 0, 3, Some(8))?))
         .macs("input channels / group × kernel, per output element", |call, outputs| macs(call, outputs, 3))
+        .convolution(|call, outputs| super::conv::convolution(call, outputs, 3))
         .flops(
             "1 per input and weight element: zero point; 5 per output element to requantize, 1 for the bias",
             |call, outputs| {

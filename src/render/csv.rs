@@ -4,6 +4,7 @@ use super::{Style, Verified};
 use crate::cost::METRICS;
 use crate::dim::Dim;
 use crate::error::Result;
+use crate::guidelines::Finding;
 use crate::report::Report;
 use crate::summary::{By, groups};
 
@@ -51,6 +52,24 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
                 cause,
             ]);
         }
+    }
+    text
+}
+
+pub(super) fn guidelines(path: &str, findings: &[Finding], _: &Style) -> String {
+    let mut text =
+        row(["path", "rule", "nodes", "excess", "excess_bytes", "share", "message", "advice"].map(str::to_string));
+    for finding in findings {
+        text += &row([
+            path.to_string(),
+            finding.rule.clone(),
+            finding.nodes.join(" "),
+            finding.excess.to_string(),
+            finding.excess_bytes.to_string(),
+            format!("{:.6}", finding.share),
+            finding.message.clone(),
+            finding.advice.clone(),
+        ]);
     }
     text
 }

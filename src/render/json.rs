@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{Style, Verified};
 use crate::error::{Error, Result};
+use crate::guidelines::Finding;
 use crate::report::Report;
 
 pub(super) fn report(report: &Report, _: &Style) -> Result<String> {
@@ -15,4 +16,8 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     let model = |model: &Verified| json!({"path": model.path, "fixture": model.fixture, "figures": model.findings});
     let models: Vec<_> = models.iter().map(model).collect();
     format!("{:#}\n", json!({ "models": models }))
+}
+
+pub(super) fn guidelines(path: &str, findings: &[Finding], _: &Style) -> String {
+    format!("{:#}\n", json!({"path": path, "guidelines": findings}))
 }

@@ -4,6 +4,7 @@ use super::number::{clean, quantity, share, tensor};
 use super::{Style, Verified};
 use crate::cost::{METRICS, Unit};
 use crate::error::Result;
+use crate::guidelines::Finding;
 use crate::report::Report;
 use crate::summary::{By, groups};
 use crate::verify::Verdict;
@@ -78,6 +79,24 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
                 escape(&cause)
             );
         }
+    }
+    text
+}
+
+pub(super) fn guidelines(path: &str, findings: &[Finding], style: &Style) -> String {
+    let title = escape(&crate::report::stem(path));
+    let mut text =
+        format!("### {title}\n\n| Rule | Excess | % | Finding | Advice | First node |\n|:--|--:|--:|:--|:--|:--|\n");
+    for finding in findings {
+        text += &format!(
+            "| {} | {} | {:.1} | {} | {} | {} |\n",
+            finding.rule,
+            quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact),
+            100.0 * finding.share,
+            escape(&finding.message),
+            escape(&finding.advice),
+            escape(finding.nodes.first().map_or("", String::as_str))
+        );
     }
     text
 }

@@ -7,6 +7,7 @@ use super::{Style, Verified};
 use crate::cost::{METRICS, Unit};
 use crate::error::Result;
 use crate::figures::Published;
+use crate::guidelines::{Finding, RULES};
 use crate::memory::{MemoryPlan, Moment};
 use crate::report::{Report, TensorType};
 use crate::summary::{By, Group, View, groups};
@@ -409,5 +410,43 @@ pub(super) fn findings(models: &[Verified], style: &Style) -> String {
         count(Verdict::Recorded),
         count(Verdict::Fails)
     );
+    text
+}
+
+/// The most findings of one guideline that text lists.
+const FINDINGS: usize = 3;
+
+pub(super) fn guidelines(path: &str, findings: &[Finding], style: &Style) -> String {
+    let mut text = format!("{}\n", bold(&clean(path), style));
+    for rule in RULES {
+        let of: Vec<&Finding> = findings.iter().filter(|finding| finding.rule == rule.id).collect();
+        let share = 100.0 * crate::guidelines::share(findings, rule.id);
+        let summary = match of.len() {
+            0 => "kept".to_string(),
+            1 => format!("1 finding, {share:.1} % of the memory access"),
+            count => format!("{count} findings, {share:.1} % of the memory access"),
+        };
+        text += &format!("\n{}  {summary}\n", bold(&format!("{} {}", rule.id, rule.title), style));
+        let more = of.len().saturating_sub(FINDINGS);
+        for finding in of.into_iter().take(FINDINGS) {
+            let excess = quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact);
+            let place = match &finding.nodes[..] {
+                [only] => clean(only),
+                [first, rest @ ..] => format!("{} and {} more", clean(first), rest.len()),
+                [] => String::new(),
+            };
+            let words = format!(
+                "{excess:>10}  {:>4.1} %  {}; {}. At {place}",
+                100.0 * finding.share,
+                finding.message,
+                finding.advice
+            );
+            let wrapped = wrap(&words.replace("  ", "\u{1}"), style.width.saturating_sub(2), &" ".repeat(22));
+            text += &format!("  {}\n", wrapped.replace('\u{1}', "  "));
+        }
+        if more > 0 {
+            text += &format!("  ({more} smaller ones: --format json)\n");
+        }
+    }
     text
 }
