@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Ops,
     /// Print the metric table: the rule of every metric
     Metrics,
+    /// Print the JSON schema of --format json
+    Schema,
 }
 
 #[derive(Args)]

@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => verified(args),
         Some(Command::Ops) => emit(&tables::operators(), None).map(|()| true),
         Some(Command::Metrics) => emit(&tables::metrics(), None).map(|()| true),
+        Some(Command::Schema) => emit(&format!("{:#}\n", lwstat::report::schema().to_value()), None).map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

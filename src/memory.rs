@@ -11,7 +11,7 @@ use crate::infer::Typed;
 use crate::ops::Storage;
 
 /// The moment at which the most activation bytes are alive.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Peak {
     /// Bytes alive.
     pub bytes: i64,
@@ -22,7 +22,7 @@ pub struct Peak {
 }
 
 /// A buffer that is alive.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct LiveTensor {
     /// The tensor that brought the buffer to life.
     pub name: String,

@@ -83,5 +83,6 @@ fn sentence(error: &std::io::Error) -> String {
 fn decoding(error: &prost::DecodeError) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text);
-    text.rsplit(": ").next().unwrap_or(text).to_string()
+    let field = |part: &&str| part.contains('.') && !part.contains(' ');
+    text.split(": ").skip_while(field).collect::<Vec<_>>().join(": ")
 }

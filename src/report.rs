@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -20,7 +21,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// The account of one model. Serializes as the JSON contract (`docs/report.schema.json`): counts are integers, formulas
 /// in the free dimensions are strings, what is unknown is null.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// Version of the JSON contract.
     pub schema_version: u32,
@@ -41,7 +42,7 @@ pub struct Report {
 }
 
 /// The model's identity and interface.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ModelInfo {
     /// Path as given, `-` for standard input.
     pub path: String,
@@ -64,7 +65,7 @@ pub struct ModelInfo {
 }
 
 /// A tensor's name, dtype and shape.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorType {
     /// Name.
     pub name: String,
@@ -75,7 +76,7 @@ pub struct TensorType {
 }
 
 /// What a tensor is to the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TensorKind {
     /// A graph input.
@@ -91,7 +92,7 @@ pub enum TensorKind {
 }
 
 /// A tensor of the graph or of a body.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorInfo {
     /// Name, dtype and shape; in a body the name has the names of nodes and attributes that hold it before it.
     #[serde(flatten)]
@@ -133,8 +134,37 @@ impl Serialize for Totals {
     }
 }
 
+impl JsonSchema for Totals {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Totals".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<Counts>();
+        let own = json_schema!({
+            "type": "object",
+            "description": "Sums over all nodes: lower bounds for the metrics that `at_least` names.",
+            "properties": {
+                "nodes": {"type": "integer", "description": "Unfolded nodes, those in bodies included."},
+                "folded": {"type": "integer", "description": "Nodes that depend on constants and shapes alone."},
+                "arithmetic_intensity": {"type": ["number", "null"], "description": "FLOPs per byte of memory access."},
+                "peak_activation_bytes": {"type": ["integer", "null"], "description": "The most activation bytes alive at once."},
+                "at_least": {"type": "array", "items": {"type": "string"}, "description": "Metrics of which some node's count is unknown."},
+            },
+            "required": ["nodes", "folded", "arithmetic_intensity", "peak_activation_bytes", "at_least"],
+        });
+        schema = json_schema!({"allOf": [schema, own]});
+        schema
+    }
+}
+
+/// The schema of the JSON contract, as `docs/report.schema.json` has it.
+pub fn schema() -> Schema {
+    schemars::schema_for!(Report)
+}
+
 /// How well the cost is known.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CoverageInfo {
     /// Nodes counted to the unit.
     pub exact: usize,
@@ -147,7 +177,7 @@ pub struct CoverageInfo {
 }
 
 /// An operator that the account does not know.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct UnknownOp {
     /// Operator type.
     pub op_type: String,
@@ -158,7 +188,7 @@ pub struct UnknownOp {
 }
 
 /// A node's account.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct NodeInfo {
     /// Name; in a body with the names of the nodes and attributes that hold it.
     pub name: String,
@@ -185,7 +215,6 @@ pub struct NodeInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Dim>,
     /// It stands in one of several bodies that exclude each other and is not part of the totals: its `If` is.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub alternative: bool,
 }
 

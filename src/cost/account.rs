@@ -12,7 +12,7 @@ use crate::ops::{Call, Infer, Op, Stop, Times};
 use crate::tensor::Value;
 
 /// How well a node's cost is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Coverage {
     /// To the unit.

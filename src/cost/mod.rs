@@ -51,6 +51,7 @@ pub struct Metric {
 /// The table, in the order in which metrics are shown.
 pub static METRICS: &[Metric] = &[
     arithmetic::MACS,
+    arithmetic::MACS_CAUSAL,
     arithmetic::FLOPS,
     parameters::PARAMS,
     parameters::CONSTANTS,
@@ -148,6 +149,25 @@ impl Counts {
 impl serde::Serialize for Counts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(METRICS.iter().map(|metric| metric.key).zip(&self.0))
+    }
+}
+
+impl schemars::JsonSchema for Counts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Counts".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let count = generator.subschema_for::<Option<Dim>>();
+        let described = METRICS.iter().map(|metric| {
+            let mut schema = serde_json::Map::new();
+            schema.insert("description".to_string(), metric.rule.into());
+            schema.insert("allOf".to_string(), serde_json::Value::Array(vec![count.clone().into()]));
+            (metric.key.to_string(), serde_json::Value::Object(schema))
+        });
+        let properties: serde_json::Map<_, _> = described.collect();
+        let required: Vec<_> = METRICS.iter().map(|metric| metric.key).collect();
+        schemars::json_schema!({"type": "object", "properties": properties, "required": required})
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) const OPS: &[Op] = &[
         .flops("1 per output element for the bias, 5 for the activation x / (1 + exp(−x))", causal_flops),
     Op::new("Conv", |call| output(dtype(call), convolved(call, 0, 1, Some(2))?))
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
-        .flops(BIAS, |call, outputs| bias(call, outputs, 2)),
+        .flops(BIAS, |call, outputs| bias(call, outputs, 2))
+        .kind(|call| kind("Conv", call)),
     Op::new("ConvInteger", |call| output(DType::I32, convolved(call, 0, 1, None)?))
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
         .roles(&[(2, Role::Setting), (3, Role::Setting)]),
@@ -22,12 +23,28 @@ pub(super) const OPS: &[Op] = &[
         .macs("output channels / group × kernel, per input element", |call, _| {
             Ok(input_elements(call, 0)? * product(call.shape(1)?.get(1..).unwrap_or_default()))
         })
-        .flops(BIAS, |call, outputs| bias(call, outputs, 2)),
+        .flops(BIAS, |call, outputs| bias(call, outputs, 2))
+        .kind(|call| kind("ConvTranspose", call)),
     Op::new("DeformConv", deformed).macs(MACS, |call, outputs| macs(call, outputs, 1)).flops(
         "2·2ⁿ − 1 per sampled value (n-linear), 1 for its mask, 1 per output element for the bias",
         deformed_flops,
     ),
 ];
+
+/// The operator with its kernel, and whether it is grouped or depthwise: what tells convolutions apart in a table.
+fn kind(name: &str, call: &Call) -> String {
+    let (Ok(input), Ok(weight), Ok(group)) = (call.shape(0), call.shape(1), group(call)) else {
+        return name.to_string();
+    };
+    let kernel: Vec<_> = weight.iter().skip(2).map(Dim::to_string).collect();
+    let channels = input.get(1).and_then(Dim::as_int);
+    let grouping = match group {
+        1 => "",
+        group if channels == Some(group) => " depthwise",
+        _ => " grouped",
+    };
+    format!("{name} {}{grouping}", kernel.join("×"))
+}
 
 fn dtype(call: &Call) -> DType {
     match call.dtype(0) {

@@ -208,6 +208,8 @@ pub struct Op {
     pub infer: Infer,
     /// Multiply-accumulates, for convolutions and matrix products: the rule in words, and the count.
     pub macs: Option<Flops>,
+    /// Multiply-accumulates whose result a causal mask of the operator hides; `None` where it has no such mask.
+    pub hidden: Option<CountFn>,
     /// Floating-point operations beside 2 × MACs; `None` where there are none.
     pub flops: Option<Flops>,
     /// Where the first output lives.
@@ -234,6 +236,7 @@ impl Op {
             domain: "",
             infer: Infer::Plain(infer),
             macs: None,
+            hidden: None,
             flops: None,
             storage: Storage::Fresh,
             roles: &[],
@@ -258,6 +261,11 @@ impl Op {
     /// Counts multiply-accumulates.
     pub const fn macs(self, rule: &'static str, count: CountFn) -> Op {
         Op { macs: Some(Flops { rule, count }), ..self }
+    }
+
+    /// Masks causally: counts the multiply-accumulates whose result is hidden.
+    pub const fn hides(self, hidden: CountFn) -> Op {
+        Op { hidden: Some(hidden), ..self }
     }
 
     /// Counts floating-point operations beside 2 × MACs.

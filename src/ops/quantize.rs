@@ -15,7 +15,8 @@ pub(super) const OPS: &[Op] = &[
         .flops("1 per output element: scale; 1 more with a zero point", |call, outputs| {
             Ok(elements(outputs, 0)? * (1 + i64::from(call.has(2))))
         })
-        .roles(SCALE),
+        // What is dequantized was quantized: an int32 bias is as learned as an int8 weight.
+        .roles(&[(0, Role::Parameter), (1, Role::Setting), (2, Role::Setting)]),
     Op::new("DynamicQuantizeLinear", dynamic).flops(
         "7 per input element: min, max, scale, round, zero point, two bounds; 7 for scale and zero point",
         |call, _| Ok(input_elements(call, 0)? * 7 + 7),

@@ -85,12 +85,15 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
 /// Text that means itself in a Markdown table.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in clean(text).chars() {
+    let letters: Vec<char> = clean(text).chars().collect();
+    let word = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| letter.is_alphanumeric());
+    for (at, letter) in letters.iter().copied().enumerate() {
         match letter {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => escaped.extend(['\\', letter]),
+            // An underscore within a word is one.
+            '_' if word(at.checked_sub(1)) && word(Some(at + 1)) => escaped.push(letter),
+            '<' | '>' | '&' | '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' => {
+                escaped.push_str(&format!("&#{};", u32::from(letter)));
+            }
             letter => escaped.push(letter),
         }
     }

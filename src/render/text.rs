@@ -1,6 +1,6 @@
 //! Text for a terminal: the answer first, then where the cost lies, then what the FLOPs do not say.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width, presets};
 
 use super::number::{clean, quantity, share, tensor};
 use super::{Style, Verified};
@@ -96,8 +96,12 @@ fn totals(report: &Report, style: &Style) -> String {
     };
     let file = quantity(Some(&crate::dim::Dim::from(report.model.file_bytes as usize)), Unit::Bytes, style.exact);
     let intensity = report.totals.counts.intensity().map_or("—".to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
+    let causal = match report.totals.counts.get("macs_causal") {
+        other if other == report.totals.counts.get("macs") => String::new(),
+        _ => format!(" (causal {})", value("macs_causal")),
+    };
     let pairs = [
-        [("MACs", value("macs")), ("FLOPs", value("flops"))],
+        [("MACs", value("macs") + &causal), ("FLOPs", value("flops"))],
         [("Params", value("params")), ("Weights", format!("{}, file {file}", value("weight_bytes")))],
         [("Memory access", value("memory_access_bytes")), ("Intensity", intensity)],
     ];
@@ -224,7 +228,8 @@ fn table(report: &Report, style: &Style) -> Result<String> {
         for &index in &metrics {
             let count = group.counts.0[index].as_ref();
             let bound = if group.incomplete { "≥ " } else { "" };
-            row.push(format!("{bound}{}", quantity(count, METRICS[index].unit, style.exact)));
+            let value = quantity(count, METRICS[index].unit, style.exact);
+            row.push(shortened(&format!("{bound}{value}"), FORMULA, By::Op));
             row.push(share(count, report.totals.counts.0[index].as_ref()));
         }
         row
@@ -237,6 +242,9 @@ fn table(report: &Report, style: &Style) -> Result<String> {
     }
     Ok(layout(rows, style))
 }
+
+/// The most columns that a formula has in the table: the totals and the other formats have it whole.
+const FORMULA: usize = 40;
 
 /// The least columns that labels have.
 const LABEL: usize = 24;
@@ -257,11 +265,14 @@ fn fit(rows: &mut [Vec<String>], width: usize) -> usize {
     }
 }
 
-/// A label cut to `width` columns: its end tells nodes of one model apart better than its beginning.
-fn shortened(label: &str, width: usize) -> String {
+/// A label cut to `width` columns. Of a node's name the end is kept: it tells nodes of one model apart.
+fn shortened(label: &str, width: usize, by: By) -> String {
     let length = columns(label);
     if length <= width {
         return label.to_string();
+    }
+    if by != By::Node {
+        return label.chars().take(width - 1).chain(['…']).collect();
     }
     let indent: String = label.chars().take_while(|letter| *letter == ' ').collect();
     let kept = width.saturating_sub(indent.len() + 1);
@@ -272,11 +283,10 @@ fn shortened(label: &str, width: usize) -> String {
 fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
     let width = fit(&mut rows, style.width);
     for row in &mut rows {
-        row[0] = shortened(&row[0], width);
+        row[0] = shortened(&row[0], width, style.view.by);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width.clamp(20, 400) as u16);
     for row in rows {
         let cell = |(index, text): (usize, &String)| {
             let alignment = if index == 0 { CellAlignment::Left } else { CellAlignment::Right };
