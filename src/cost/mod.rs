@@ -84,6 +84,13 @@ pub struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    /// A size of an operand is a formula.
+    fn is_symbolic(&self) -> bool {
+        let values = self.call.inputs.iter().flatten().copied().chain(self.outputs);
+        let shapes = values.filter_map(Value::as_tensor).filter_map(|tensor| tensor.shape.as_ref());
+        shapes.flatten().any(|dim| dim.as_int().is_none())
+    }
+
     fn is_view(&self) -> bool {
         self.op.storage == Storage::View
     }
@@ -164,12 +171,12 @@ impl schemars::JsonSchema for Counts {
     }
 }
 
-/// Counts one node. An error where the operator's rule says that the call breaks its specification or a count overflows.
+/// Counts one node. An error where the operator's rule says that the call breaks its specification or a count
+/// overflows. Where sizes are formulas, a count too long to hold is unknown: at given sizes it is a number.
 fn count(visit: &Visit, metric: &Metric) -> ops::Result<Option<Dim>> {
     match (metric.count)(visit) {
-        Ok(count) if count.is_undefined() => {
-            ops::invalid(format!("its {} overflow 64-bit integers, or their formula is too long to hold", metric.title))
-        }
+        Ok(count) if count.is_undefined() && visit.is_symbolic() => Ok(None),
+        Ok(count) if count.is_undefined() => ops::invalid(format!("its {} overflow 64-bit integers", metric.title)),
         Ok(count) => Ok(Some(count)),
         Err(Stop::Unknown) => Ok(None),
         Err(invalid) => Err(invalid),
