@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use crate::graph::TensorId;
 use crate::infer::Typed;
-use crate::ops::Storage;
 
 /// The moment at which the most activation bytes are alive.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,11 +62,10 @@ pub fn peak(typed: &Typed<'_>) -> Option<Peak> {
                 buffers[buffer].dies = step;
             }
         }
-        let view = facts.op.is_some_and(|op| op.storage == Storage::View);
         for (position, output) in node.outputs.iter().enumerate() {
             let Some(output) = *output else { continue };
             let shared = node.inputs.first().copied().flatten().and_then(|id| buffer_of[id.index()]);
-            match shared.filter(|_| view && position == 0) {
+            match shared.filter(|_| facts.view && position == 0) {
                 Some(buffer) => buffer_of[output.index()] = Some(buffer),
                 None => born(&mut buffers, &mut buffer_of, output, step)?,
             }

@@ -1,5 +1,7 @@
 //! Whole networks against what torch and onnxruntime found out about them: `fixtures/exports`, `graphs`, `fixtures/wild`.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 
 use lwstat::cost::METRICS;

@@ -155,8 +155,9 @@ impl Counter<'_> {
         let op = facts.op.unwrap_or(&UNKNOWN);
         let inputs: Vec<Option<&Value>> = node.inputs.iter().map(|id| id.map(|id| typed.value(id))).collect();
         let named: Vec<bool> = node.outputs.iter().map(Option::is_some).collect();
+        let name = typed.call_name(node);
         let call = Call {
-            name: &node.name,
+            name: &name,
             opset: node.opset,
             attributes: &node.attributes,
             inputs: &inputs,

@@ -1,7 +1,7 @@
 //! The metric table: what is counted for each node, and the one loop that counts it.
 
 use crate::dim::Dim;
-use crate::ops::{self, Call, Op, Role, Stop, Storage};
+use crate::ops::{self, Call, Op, Role, Stop};
 use crate::tensor::Value;
 
 mod account;
@@ -84,7 +84,7 @@ pub struct Visit<'a> {
 
 impl Visit<'_> {
     fn is_view(&self) -> bool {
-        self.op.storage == Storage::View
+        self.op.is_view(self.call)
     }
 
     /// The outputs that exist and own a buffer.
