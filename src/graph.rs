@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::sync::LazyLock;
 
 use petgraph::graph::{DiGraph, NodeIndex};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
@@ -470,6 +470,7 @@ fn module_path(proto: &NodeProto, name: &str) -> String {
 
 /// Puts the nodes in an order in which they can run and builds the DAG.
 fn finish(mut graph: Graph<'_>) -> Result<Graph<'_>> {
+    name_apart(&mut graph);
     let producer = |graph: &Graph<'_>, id: TensorId| match graph.tensors[id.index()].source {
         Source::Node(index) => Some(index),
         _ => None,
@@ -517,6 +518,31 @@ fn finish(mut graph: Graph<'_>) -> Result<Graph<'_>> {
     }
     graph.dag = dag;
     Ok(graph)
+}
+
+/// Names of nodes are to be unique; where a file has one twice, or gives a node the name that another has by its place,
+/// the later node's gets a number.
+fn name_apart(graph: &mut Graph<'_>) {
+    let mut taken = FxHashSet::default();
+    let mut again = Vec::new();
+    for (index, node) in graph.nodes.iter().enumerate() {
+        if !taken.insert(&*node.name) {
+            again.push(index);
+        }
+    }
+    if again.is_empty() {
+        return;
+    }
+    let mut taken: FxHashSet<String> = taken.into_iter().map(str::to_string).collect();
+    let mut next: FxHashMap<String, usize> = FxHashMap::default();
+    for index in again {
+        let node = &mut graph.nodes[index];
+        let number = next.entry(node.name.to_string()).or_insert(2);
+        while !taken.insert(format!("{}_{number}", node.name)) {
+            *number += 1;
+        }
+        node.name = Cow::Owned(format!("{}_{number}", node.name));
+    }
 }
 
 /// A stable topological order: among the nodes that can run, the first in the file runs first.

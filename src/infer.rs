@@ -1,5 +1,6 @@
 //! One pass over the nodes in order: every tensor typed, constants and shapes propagated, folded nodes marked.
 
+use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub struct Bindings {
 pub struct Typed<'g> {
     /// The graph.
     pub graph: &'g Graph<'g>,
+    /// What stands before the names of its nodes and tensors so that symbols named after them are the model's only
+    /// ones: in a body, the names of the nodes and attributes that hold it, and of several runs the number.
+    pub scope: String,
     /// What is known of each tensor.
     pub values: Vec<Value>,
     /// Which tensors depend on constants and shapes alone.
@@ -45,6 +49,8 @@ pub struct TypedNode<'g> {
     pub folded: bool,
     /// Its operator could not say what its outputs are.
     pub unknown: bool,
+    /// Its first output is its first input's buffer.
+    pub view: bool,
     /// Its bodies as they were run, and how often each runs.
     pub bodies: Vec<(&'g str, Typed<'g>, Times)>,
 }
@@ -59,6 +65,14 @@ impl Typed<'_> {
     /// What is known of a tensor.
     pub fn value(&self, id: TensorId) -> &Value {
         &self.values[id.index()]
+    }
+
+    /// The name after which a node's call names its symbols.
+    pub fn call_name<'n>(&self, node: &'n Node<'_>) -> Cow<'n, str> {
+        match self.scope.is_empty() {
+            true => Cow::Borrowed(&node.name),
+            false => Cow::Owned(format!("{}{}", self.scope, node.name)),
+        }
     }
 }
 
@@ -76,7 +90,7 @@ pub fn infer<'g>(graph: &'g Graph<'g>, file: &ModelProto, bindings: &Bindings) -
         bind_symbols(graph, id, shape, &mut sizes)?;
     }
     let inputs = graph.inputs.iter().map(|&id| {
-        let mut value = declared_input(graph, id, &sizes);
+        let mut value = declared_input(graph, "", id, &sizes);
         if let Some((_, shape)) = bindings.inputs.iter().find(|(name, _)| name == graph.name(id)) {
             match &mut value {
                 Value::Tensor(tensor) => tensor.shape = Some(shape.clone()),
@@ -86,7 +100,13 @@ pub fn infer<'g>(graph: &'g Graph<'g>, file: &ModelProto, bindings: &Bindings) -
         value
     });
     let inputs = inputs.collect();
-    run(graph, inputs, None, &Context { file, declared: OnceCell::new(), sizes: &sizes, work: Cell::new(0) })
+    run(
+        graph,
+        String::new(),
+        inputs,
+        None,
+        &Context { file, declared: OnceCell::new(), sizes: &sizes, work: Cell::new(0) },
+    )
 }
 
 /// The most nodes that bodies may run: loops within loops could be followed for ever. What goes beyond stays unknown.
@@ -118,7 +138,8 @@ impl Context<'_> {
 /// An input's shape fixes the free dimensions that its declaration names.
 fn bind_symbols(graph: &Graph<'_>, id: TensorId, shape: &[Dim], sizes: &mut FxHashMap<String, i64>) -> Result<()> {
     let name = graph.name(id);
-    let Value::Tensor(Tensor { shape: Some(declared), .. }) = declared_input(graph, id, &FxHashMap::default()) else {
+    let Value::Tensor(Tensor { shape: Some(declared), .. }) = declared_input(graph, "", id, &FxHashMap::default())
+    else {
         return Ok(());
     };
     if declared.len() != shape.len() {
@@ -140,9 +161,10 @@ fn bind_symbols(graph: &Graph<'_>, id: TensorId, shape: &[Dim], sizes: &mut FxHa
     Ok(())
 }
 
-fn declared_input(graph: &Graph<'_>, id: TensorId, sizes: &FxHashMap<String, i64>) -> Value {
+fn declared_input(graph: &Graph<'_>, scope: &str, id: TensorId, sizes: &FxHashMap<String, i64>) -> Value {
     match graph.tensors[id.index()].source {
-        Source::Input(declared) => typed(declared, graph.name(id), sizes),
+        Source::Input(declared) if scope.is_empty() => typed(declared, graph.name(id), sizes),
+        Source::Input(declared) => typed(declared, &format!("{scope}{}", graph.name(id)), sizes),
         _ => Value::Unknown,
     }
 }
@@ -184,13 +206,19 @@ pub(crate) fn typed(declared: Option<&TypeProto>, name: &str, sizes: &FxHashMap<
 /// Types one graph. `outer` is the enclosing graph's state, for the tensors that a body captures.
 fn run<'g>(
     graph: &'g Graph<'g>,
+    scope: String,
     inputs: Vec<Value>,
     outer: Option<(&[Value], &[bool])>,
     context: &Context<'_>,
 ) -> Result<Typed<'g>> {
     let count = graph.tensors.len();
-    let mut typed =
-        Typed { graph, values: Vec::with_capacity(count), constant: Vec::with_capacity(count), nodes: Vec::new() };
+    let mut typed = Typed {
+        graph,
+        scope,
+        values: Vec::with_capacity(count),
+        constant: Vec::with_capacity(count),
+        nodes: Vec::new(),
+    };
     for tensor in &graph.tensors {
         let (value, constant) = match tensor.source {
             Source::Initializer(proto) => (Tensor::of_proto(proto).into(), true),
@@ -242,7 +270,7 @@ fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_
     let mut facts =
         TypedNode { op, folded: op.is_some_and(|op| op.shape_only || constant && !op.random), ..TypedNode::default() };
     let outputs = match op {
-        Some(op) => call(op, node, typed, context, &mut facts.bodies),
+        Some(op) => call(op, node, typed, context, &mut facts),
         None => Err(Stop::Unknown),
     };
     let mut outputs = match outputs {
@@ -273,24 +301,26 @@ fn call<'g>(
     node: &'g Node<'g>,
     typed: &Typed<'g>,
     context: &Context<'_>,
-    bodies: &mut Vec<(&'g str, Typed<'g>, Times)>,
+    facts: &mut TypedNode<'g>,
 ) -> ops::Result<Vec<Value>> {
     let mut inputs: Vec<Option<&Value>> = Vec::with_capacity(node.inputs.len());
     inputs.extend(node.inputs.iter().map(|id| id.map(|id| typed.value(id))));
+    let name = typed.call_name(node);
     let call = Call {
-        name: &node.name,
+        name: &name,
         opset: node.opset,
         attributes: &node.attributes,
         inputs: &inputs,
         outputs: node.outputs.len(),
         sizes: context.sizes,
     };
+    facts.view = op.is_view(&call);
     match op.infer {
         Infer::Plain(infer) => infer(&call),
         Infer::Control(infer) => {
-            let mut runner = Runner { node, typed, context, last: None, accounted: Vec::new() };
+            let mut runner = Runner { node, typed, context, iteration: None, last: None, accounted: Vec::new() };
             let outputs = infer(&call, &mut runner)?;
-            *bodies = runner.accounted;
+            facts.bodies = runner.accounted;
             Ok(outputs)
         }
     }
@@ -301,6 +331,7 @@ struct Runner<'r, 'g, 'c> {
     node: &'g Node<'g>,
     typed: &'r Typed<'g>,
     context: &'r Context<'c>,
+    iteration: Option<i64>,
     last: Option<(&'g str, Typed<'g>)>,
     accounted: Vec<(&'g str, Typed<'g>, Times)>,
 }
@@ -330,12 +361,16 @@ impl Bodies for Runner<'_, '_, '_> {
         }
         self.context.work.set(work);
         let sizes = self.context.sizes;
+        let mut scope = format!("{}/{name}/", self.typed.call_name(self.node));
+        if let Some(iteration) = self.iteration {
+            scope += &format!("{iteration}/");
+        }
         let inputs = graph.inputs.iter().zip(inputs).map(|(&id, value)| match value {
             // What the node does not know of an input, the body may declare.
-            Value::Unknown => declared_input(graph, id, sizes),
+            Value::Unknown => declared_input(graph, &scope, id, sizes),
             // Exporters declare the iteration number and the condition as scalars or as [1]; runtimes follow.
             Value::Tensor(tensor) if tensor.shape.as_ref().is_some_and(Vec::is_empty) => {
-                match declared_input(graph, id, sizes) {
+                match declared_input(graph, &scope, id, sizes) {
                     Value::Tensor(Tensor { shape: Some(shape), .. }) if shape == [Dim::ONE] => {
                         Value::Tensor(Tensor { shape: Some(shape), ..tensor })
                     }
@@ -345,11 +380,15 @@ impl Bodies for Runner<'_, '_, '_> {
             value => value,
         });
         let outer = Some((&self.typed.values[..], &self.typed.constant[..]));
-        let ran =
-            run(graph, inputs.collect(), outer, self.context).map_err(|error| Stop::Invalid(error.to_string()))?;
+        let inputs = inputs.collect();
+        let ran = run(graph, scope, inputs, outer, self.context).map_err(|error| Stop::Invalid(error.to_string()))?;
         let outputs = graph.outputs.iter().map(|&id| ran.value(id).clone()).collect();
         self.last = Some((name, ran));
         Ok(outputs)
+    }
+
+    fn iteration(&mut self, number: Option<i64>) {
+        self.iteration = number;
     }
 
     fn leaves_open(&self) -> bool {

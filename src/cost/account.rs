@@ -159,8 +159,9 @@ impl Counter<'_> {
         let op = facts.op.unwrap_or(&UNKNOWN);
         let inputs: Vec<Option<&Value>> = node.inputs.iter().map(|id| id.map(|id| typed.value(id))).collect();
         let named: Vec<bool> = node.outputs.iter().map(Option::is_some).collect();
+        let name = typed.call_name(node);
         let call = Call {
-            name: &node.name,
+            name: &name,
             opset: node.opset,
             attributes: &node.attributes,
             inputs: &inputs,
@@ -214,7 +215,7 @@ impl Counter<'_> {
             coverage: if unknown { Coverage::Unknown } else { Coverage::Exact },
             unknown_operator: unknown && inputs.iter().flatten().all(|value| value.elements().is_some()),
             convolution: op.convolution.and_then(|convolution| convolution(&call, &outputs).ok()),
-            element_wise: op.storage == Storage::InPlace,
+            element_wise: matches!(op.storage, Storage::InPlace),
             times: place.times.clone(),
             alternative: place.alternative,
         });

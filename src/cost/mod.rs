@@ -1,7 +1,7 @@
 //! The metric table: what is counted for each node, and the one loop that counts it.
 
 use crate::dim::Dim;
-use crate::ops::{self, Call, Op, Role, Stop, Storage};
+use crate::ops::{self, Call, Op, Role, Stop};
 use crate::tensor::Value;
 
 mod account;
@@ -92,7 +92,7 @@ impl Visit<'_> {
     }
 
     fn is_view(&self) -> bool {
-        self.op.storage == Storage::View
+        self.op.is_view(self.call)
     }
 
     /// The outputs that exist and own a buffer.

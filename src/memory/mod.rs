@@ -189,12 +189,11 @@ pub fn schedule_of(typed: &Typed<'_>) -> Option<Schedule> {
         }
         step.reads.sort_unstable();
         step.reads.dedup();
-        let storage = facts.op.map_or(Storage::Fresh, |op| op.storage);
-        step.in_place = storage == Storage::InPlace;
+        step.in_place = facts.op.is_some_and(|op| matches!(op.storage, Storage::InPlace));
         for (position, output) in node.outputs.iter().enumerate() {
             let Some(output) = *output else { continue };
             let shared = node.inputs.first().copied().flatten().and_then(|id| buffer_of[id.index()]);
-            let buffer = match shared.filter(|_| storage == Storage::View && position == 0) {
+            let buffer = match shared.filter(|_| facts.view && position == 0) {
                 Some(buffer) => buffer,
                 None => {
                     let buffer = born(&mut schedule.buffers, output.index(), false)?;

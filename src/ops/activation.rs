@@ -15,7 +15,15 @@ pub(super) const OPS: &[Op] = &[
         .flops("1 per output element and bound: comparison", clip_flops)
         .roles(&[(1, Role::Setting), (2, Role::Setting)])
         .in_place(),
-    Op::new("Dropout", dropout).view().roles(&[(1, Role::Setting), (2, Role::Setting)]),
+    Op::new("Dropout", dropout)
+        .view_where("at inference", |call| !trains(call).unwrap_or(true))
+        .flops(
+            "none at inference; training, 3 per output element: comparison with the drawn number, mask, scale",
+            |call, outputs| {
+                if trains(call)? { per_output::<3>(call, outputs) } else { Ok(Dim::ZERO) }
+            },
+        )
+        .roles(&[(1, Role::Setting), (2, Role::Setting)]),
     Op::new("Elu", like_input)
         .flops("4 per output element: exp, subtract, multiply, select", per_output::<4>)
         .in_place(),
@@ -155,15 +163,20 @@ fn clip_flops(call: &Call, outputs: &[Value]) -> Result<Dim> {
 }
 
 /// The mask is of the input's dtype until opset 9, of truth values since.
-fn dropout(call: &Call) -> Result<Vec<Value>> {
-    let tensor = call.tensor(0)?;
-    let training = match call.opset {
-        ..7 => call.attributes.int_or("is_test", 0)? == 0 && call.outputs > 1,
+/// Whether Dropout drops: by an attribute before opset 7, by the third input since opset 12. Where that input is not
+/// known, it may.
+fn trains(call: &Call) -> Result<bool> {
+    Ok(match call.opset {
+        ..7 => call.attributes.int_or("is_test", 0)? == 0,
         7..12 => false,
         _ => {
             call.has(2) && call.optional(2).and_then(Tensor::scalars).is_none_or(|mode| *mode != [Scalar::Bool(false)])
         }
-    };
+    })
+}
+
+fn dropout(call: &Call) -> Result<Vec<Value>> {
+    let (tensor, training) = (call.tensor(0)?, trains(call)?);
     let output = Tensor { contents: tensor.contents.clone().filter(|_| !training), ..tensor.clone() };
     let dtype = if call.opset < 10 { tensor.dtype } else { DType::Bool };
     let mask = Tensor { dtype, shape: tensor.shape.clone(), contents: None };
@@ -230,11 +243,14 @@ mod tests {
     fn dropout_passes_its_input_on() {
         check(
             "
-            Dropout f32[2,n] -> f32[2,n] bool[2,n] flops=none
+            Dropout f32[2,n] -> f32[2,n] bool[2,n] flops=0
+            Dropout f32[2,n] f32[] bool[]{true} -> f32[2,n] bool[2,n] flops=6*n
+            Dropout f32[2,n] f32[] bool[] -> f32[2,n] bool[2,n] flops=6*n
             Dropout@9 f16[2,n] ratio=0.5 -> f16[2,n] f16[2,n]
             Dropout i64[1]{3} f32[]{0.5} bool[]{false} -> i64[1]{3} bool[1]
             Dropout i64[1]{3} f32[]{0.5} bool[]{true} -> i64[1]{unknown} bool[1]
-            Dropout@6 f32[4] is_test=1 -> f32[4]
+            Dropout@6 f32[4] is_test=1 -> f32[4] flops=0
+            Dropout@6 f32[4] -> f32[4] f32[4] flops=12
             ",
         );
     }

@@ -14,29 +14,45 @@ const FOLLOWED: i64 = 64;
 /// The most runs until loop-carried values must have settled.
 const ROUNDS: usize = 16;
 
-/// The branch that the condition takes; both as alternatives, their outputs joined, where it is not known.
+/// The branch that the condition takes; both as alternatives, their outputs joined, where it is not known. A branch
+/// that breaks a specification cannot be the one that a run takes.
 fn branch(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
-    let known = truth(call.value(0)?);
-    let mut taken = |attribute: &str, times: Times| {
-        let outputs = bodies.run(attribute, Vec::new())?;
-        bodies.times(attribute, times);
-        match outputs.len() >= call.outputs {
-            true => Ok(outputs),
-            false => invalid(format!(
-                "the body `{attribute}` gives {} outputs, the node names {}",
-                outputs.len(),
-                call.outputs
-            )),
-        }
+    let only = |bodies: &mut dyn Bodies, attribute: &str| {
+        bodies.start_over();
+        take(call, bodies, attribute, Times::Count(Dim::ONE))
     };
-    match known {
-        Some(true) => taken("then_branch", Times::Count(Dim::ONE)),
-        Some(false) => taken("else_branch", Times::Count(Dim::ONE)),
+    for attribute in ["then_branch", "else_branch"] {
+        bodies.inputs(attribute)?;
+    }
+    match truth(call.value(0)?) {
+        Some(true) => only(bodies, "then_branch"),
+        Some(false) => only(bodies, "else_branch"),
         None => {
-            let then = taken("then_branch", Times::Alternative)?;
-            let other = taken("else_branch", Times::Alternative)?;
-            let joined = then.iter().zip(&other).enumerate();
-            joined.map(|(output, (a, b))| join(a, b, &|axis| call.decided(&format!("{output}.{axis}")))).collect()
+            let then = take(call, bodies, "then_branch", Times::Alternative);
+            let other = take(call, bodies, "else_branch", Times::Alternative);
+            match (then, other) {
+                (Err(Stop::Invalid(_)), Ok(_)) => only(bodies, "else_branch"),
+                (Ok(_), Err(Stop::Invalid(_))) => only(bodies, "then_branch"),
+                (then, other) => {
+                    let (then, other) = (then?, other?);
+                    let joined = then.iter().zip(&other).enumerate();
+                    joined
+                        .map(|(output, (a, b))| join(a, b, &|axis| call.decided(&format!("{output}.{axis}"))))
+                        .collect()
+                }
+            }
+        }
+    }
+}
+
+/// One branch, accounted; an error where it has too few outputs.
+fn take(call: &Call, bodies: &mut dyn Bodies, attribute: &str, times: Times) -> Result<Vec<Value>> {
+    let outputs = bodies.run(attribute, Vec::new())?;
+    bodies.times(attribute, times);
+    match outputs.len() >= call.outputs {
+        true => Ok(outputs),
+        false => {
+            invalid(format!("the body `{attribute}` gives {} outputs, the node names {}", outputs.len(), call.outputs))
         }
     }
 }
@@ -181,7 +197,9 @@ fn repeat(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
         // An end that the condition decides may be found by following it.
         (None, _) => start == Some(true) && (plain.is_some() || !call.has(0)),
     };
-    if few && let Some(followed) = follow(call, bodies, &initial, plain.flatten(), conditional)? {
+    let followed = if few { follow(call, bodies, &initial, plain.flatten(), conditional)? } else { None };
+    bodies.iteration(None);
+    if let Some(followed) = followed {
         if uniform {
             bodies.start_over();
             iterate(call, bodies, &frame, &settled.state)?;
@@ -230,6 +248,7 @@ fn follow(
         }
         let iteration = Tensor::new(DType::I64, Vec::new()).with_scalars(vec![Scalar::Int(followed.trips.into())]);
         let frame = Frame { before: vec![iteration.into(), flag(true)], after: Vec::new(), skip: 1 };
+        bodies.iteration(Some(followed.trips));
         let mut outputs = iterate(call, bodies, &frame, &followed.state)?;
         bodies.times("body", Times::Count(Dim::ONE));
         followed.trips += 1;
@@ -375,6 +394,7 @@ mod tests {
         fn run(&mut self, attribute: &str, inputs: Vec<Value>) -> Result<Vec<Value>> {
             Ok((self.body)(attribute, &inputs))
         }
+        fn iteration(&mut self, _: Option<i64>) {}
         fn leaves_open(&self) -> bool {
             false
         }

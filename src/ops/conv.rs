@@ -19,6 +19,9 @@ pub(super) const OPS: &[Op] = &[
         .kind(|call| kind("Conv", call)),
     Op::new("ConvInteger", |call| output(DType::I32, convolved(call, 0, 1, None)?))
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
+        .flops("1 per element of an operand that has a zero point: subtraction", |call, _| {
+            Ok(super::shifted(call, 0, 2)? + super::shifted(call, 1, 3)?)
+        })
         .roles(&[(2, Role::Setting), (3, Role::Setting)])
         .convolution(|call, outputs| convolution(call, outputs, 1))
         .kind(|call| kind("ConvInteger", call)),
@@ -263,7 +266,9 @@ mod tests {
             Conv f32[n,3,h,w] f32[8,3,3,3] strides=[2,2] pads=[1,1,1,1] -> f32[n,8,(h-1)//2+1,(w-1)//2+1]
             Conv f32[n,3,h,224] f32[8,3,1,1] -> f32[n,8,h,224] macs=5376*h*n
             Conv f32[0,3,8,8] f32[4,3,3,3] -> f32[0,4,6,6] macs=0
-            ConvInteger u8[1,4,8,8] i8[4,2,3,3] u8[] i8[] group=2 -> i32[1,4,6,6] macs=2592
+            ConvInteger u8[1,4,8,8] i8[4,2,3,3] u8[] i8[] group=2 -> i32[1,4,6,6] macs=2592 flops=328
+            ConvInteger u8[1,1,3,3] u8[1,1,2,2] u8[] -> i32[1,1,2,2] macs=16 flops=9
+            ConvInteger u8[1,1,3,3] u8[1,1,2,2] -> i32[1,1,2,2] macs=16 flops=0
             ",
         );
     }

@@ -166,7 +166,8 @@ fn joint_shape(call: &Call) -> Result<Shape> {
         return broadcast_all([a, b]);
     }
     let (broadcast, axis) = (call.attributes.int_or("broadcast", 0)?, call.attributes.int("axis")?);
-    if broadcast == 0 && a.len() != b.len() && !b.is_empty() {
+    let equal = || a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.known_eq(b) != Some(false));
+    if broadcast == 0 && !b.is_empty() && !equal() {
         return invalid("operands must have equal shapes before opset 7 unless `broadcast` is set");
     }
     let from = match axis {
@@ -280,6 +281,8 @@ mod tests {
             Add@6 f32[2,3,4,5] f32[5] broadcast=1 -> f32[2,3,4,5]
             Mul@1 f32[2,3] f32[2,3] -> f32[2,3]
             Mul@6 f32[2,3] f32[3] -> error `broadcast`
+            And@1 bool[1,4,1] bool[3,1,5] -> error `broadcast`
+            Add@6 f32[n,3] f32[2,3] -> f32[n,3]
             Add@6 f32[2,3] f32[2,3] broadcast=1 axis=1 -> error does not fit
             ",
         );

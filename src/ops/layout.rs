@@ -152,6 +152,11 @@ fn flatten(call: &Call) -> Result<Vec<Value>> {
 /// Drops the axes named or, where none is, those of size 1; a formula is taken for a size other than 1.
 fn squeeze(call: &Call) -> Result<Vec<Value>> {
     let shape = call.shape(0)?;
+    if let Some(count) = open_axes(call)? {
+        let rank = shape.len().checked_sub(count);
+        let rank = rank.ok_or_else(|| Stop::from(format!("{count} axes are given, the input has {}", shape.len())))?;
+        return view(call, call.decided_shape(rank));
+    }
     let Some(list) = call.ints_moved("axes", 1)? else {
         return view(call, shape.iter().filter(|size| **size != 1).cloned().collect());
     };
@@ -167,9 +172,24 @@ fn squeeze(call: &Call) -> Result<Vec<Value>> {
     )
 }
 
+/// The number of axes in the second input, where it is all that is known of them before the model runs.
+fn open_axes(call: &Call) -> Result<Option<usize>> {
+    if call.attributes.ints("axes")?.is_some() || call.ints(1).is_some() {
+        return Ok(None);
+    }
+    let [count] = call.optional(1).and_then(|axes| axes.shape.as_deref()).unwrap_or_default() else { return Ok(None) };
+    Ok(count.as_int().and_then(|count| usize::try_from(count).ok()).filter(|&count| count <= MOST_AXES))
+}
+
+/// The most axes that are worth a name each where nothing else is known of them.
+const MOST_AXES: usize = 64;
+
 /// New axes of size 1, named as the output counts them.
 fn unsqueeze(call: &Call) -> Result<Vec<Value>> {
     let shape = call.shape(0)?;
+    if let Some(count) = open_axes(call)? {
+        return view(call, call.decided_shape(shape.len() + count));
+    }
     let Some(list) = call.ints_moved("axes", 1)? else { return invalid("no axes are given") };
     let axes = super::axes(&list, shape.len() + list.len())?;
     let mut result = shape.to_vec();
@@ -374,11 +394,14 @@ mod tests {
             Squeeze f32[1,3,n] i64[1]{2} -> f32[1,3]
             Squeeze f32[1,3,n] i64[1]{1} -> error cannot be squeezed
             Squeeze f32[1,3] i64[2]{0,-2} -> error twice
-            Squeeze f32[1,3] i64[1] -> unknown
+            Squeeze f32[1,3] i64[1] -> f32[$node.0]
+            Squeeze f32[1,3] i64[3] -> error 3 axes are given, the input has 2
+            Squeeze f32[1,3] i64[n] -> unknown
             Squeeze i64[1]{n} i64[1]{0} -> i64[]{n}
             Unsqueeze@1 f32[3] axes=[0,2] -> f32[1,3,1]
             Unsqueeze f32[3,4] i64[2]{-1,1} -> f32[3,1,4,1]
             Unsqueeze f32[3] i64[1]{3} -> error outside
+            Unsqueeze f32[3] i64[2] -> f32[$node.0,$node.1,$node.2]
             Unsqueeze f32[3] i64[2]{0,0} -> error twice
             Unsqueeze i64[]{n} i64[1]{0} -> i64[1]{n}
             Unsqueeze f32[3] -> error no axes

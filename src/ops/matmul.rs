@@ -41,8 +41,7 @@ pub(super) const OPS: &[Op] = &[
             Ok(super::product(&shape) * inner)
         })
         .flops("1 per element of an operand that has a zero point: subtraction", |call, _| {
-            let shift = |of, zero_point| if call.has(zero_point) { input_elements(call, of) } else { Ok(Dim::ZERO) };
-            Ok(shift(0, 2)? + shift(1, 3)?)
+            Ok(super::shifted(call, 0, 2)? + super::shifted(call, 1, 3)?)
         })
         .roles(ZERO_POINTS),
     Op::new("QLinearMatMul", |call| output(call.tensor(7)?.dtype, product_of(call, 0, 3)?.0))

@@ -20,6 +20,7 @@ mod conv;
 mod detection;
 mod einsum;
 mod elementwise;
+mod experimental;
 mod index;
 mod join;
 mod layout;
@@ -60,6 +61,7 @@ static FAMILIES: &[&[Op]] = &[
     detection::OPS,
     einsum::OPS,
     elementwise::OPS,
+    experimental::OPS,
     index::OPS,
     join::OPS,
     layout::OPS,
@@ -152,6 +154,9 @@ pub trait Bodies {
     fn inputs(&self, attribute: &str) -> Result<usize>;
     /// Infers the body for these inputs and returns its outputs. Runs are not accounted by themselves.
     fn run(&mut self, attribute: &str, inputs: Vec<Value>) -> Result<Vec<Value>>;
+    /// Says of the next runs which iteration they are: what one leaves open is then not taken for another's. `None` for
+    /// runs that stand for all iterations.
+    fn iteration(&mut self, number: Option<i64>);
     /// Whether the last run left sizes open that were not so in the body's inputs and captures.
     fn leaves_open(&self) -> bool;
     /// Accounts the last run, of this body, so many times. Several runs of a body may each be accounted.
@@ -170,7 +175,7 @@ pub enum Times {
 }
 
 /// Where an output lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Storage {
     /// In a buffer of its own.
     Fresh,
@@ -179,6 +184,8 @@ pub enum Storage {
     InPlace,
     /// In the first input's buffer, under another shape or name: no arithmetic and no memory access.
     View,
+    /// As a view where the call is such, in the words that document it; else in a buffer of its own.
+    ViewWhere(&'static str, fn(&Call) -> bool),
 }
 
 /// What a constant operand is to the model.
@@ -304,6 +311,11 @@ impl Op {
         Op { storage: Storage::InPlace, ..self }
     }
 
+    /// The first output is the first input's buffer in calls of which this holds.
+    pub const fn view_where(self, condition: &'static str, holds: fn(&Call) -> bool) -> Op {
+        Op { storage: Storage::ViewWhere(condition, holds), ..self }
+    }
+
     /// Marks operands.
     pub const fn roles(self, roles: &'static [(usize, Role)]) -> Op {
         Op { roles, ..self }
@@ -337,6 +349,15 @@ impl Op {
     /// Tells its uses apart in tables.
     pub const fn kind(self, kind: fn(&Call) -> String) -> Op {
         Op { kind: Some(kind), ..self }
+    }
+
+    /// Whether the first output of this call is the first input's buffer.
+    pub fn is_view(&self, call: &Call) -> bool {
+        match self.storage {
+            Storage::Fresh | Storage::InPlace => false,
+            Storage::View => true,
+            Storage::ViewWhere(_, holds) => holds(call),
+        }
     }
 
     /// What the operand at this position is.
@@ -515,6 +536,11 @@ pub fn input_elements(call: &Call, input: usize) -> Result<Dim> {
     call.tensor(input)?.elements().ok_or(Stop::Unknown)
 }
 
+/// Elements of an input from which a zero point is subtracted; 0 where none is given.
+fn shifted(call: &Call, input: usize, zero_point: usize) -> Result<Dim> {
+    if call.has(zero_point) { input_elements(call, input) } else { Ok(Dim::ZERO) }
+}
+
 /// `N` operations for every element of the first output.
 pub fn per_output<const N: i64>(_: &Call, outputs: &[Value]) -> Result<Dim> {
     Ok(elements(outputs, 0)? * N)
@@ -555,7 +581,7 @@ mod tests {
 
     #[test]
     fn views_do_no_work() {
-        for op in all().filter(|op| op.storage == Storage::View) {
+        for op in all().filter(|op| matches!(op.storage, Storage::View)) {
             assert!(op.macs.is_none() && op.flops.is_none(), "{} is a view and does work", op.name);
         }
     }

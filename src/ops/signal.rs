@@ -67,8 +67,6 @@ struct Transform {
     /// Results along the axis.
     bins: Dim,
     one_sided: bool,
-    /// Real results.
-    real: bool,
 }
 
 /// The axis is an attribute (default 1) until opset 19, then an input (default −2).
@@ -96,7 +94,7 @@ fn transform(call: &Call) -> Result<Transform> {
         false => shape[at].clone(),
     };
     let bins = if one_sided && !inverse { length.floor_div(&two) + 1 } else { length.clone() };
-    Ok(Transform { axis: at, length, bins, one_sided, real: one_sided && inverse })
+    Ok(Transform { axis: at, length, bins, one_sided })
 }
 
 fn dft(call: &Call) -> Result<Vec<Value>> {
@@ -105,7 +103,7 @@ fn dft(call: &Call) -> Result<Vec<Value>> {
         Err(Stop::Unknown) if call.shape(0).is_ok() => {
             let mut shape = call.decided_shape(call.shape(0)?.len());
             if let Some(last) = shape.last_mut() {
-                *last = Dim::from(2i64);
+                *last = parts(call)?;
             }
             return output(call.dtype(0), shape);
         }
@@ -114,9 +112,15 @@ fn dft(call: &Call) -> Result<Vec<Value>> {
     let mut shape = call.shape(0)?.to_vec();
     shape[transform.axis] = transform.bins;
     if let Some(last) = shape.last_mut() {
-        *last = if transform.real { Dim::ONE } else { Dim::from(2i64) };
+        *last = parts(call)?;
     }
     output(call.dtype(0), shape)
+}
+
+/// Parts of each result: real and imaginary, or real alone where half a spectrum is transformed back.
+fn parts(call: &Call) -> Result<Dim> {
+    let real = call.attributes.int_or("onesided", 0)? != 0 && call.attributes.int_or("inverse", 0)? != 0;
+    Ok(if real { Dim::ONE } else { Dim::from(2i64) })
 }
 
 /// The frame length: its input, else the window's length, else the whole signal.
@@ -184,6 +188,7 @@ mod tests {
             DFT f32[1,n,1] onesided=1 -> f32[1,n//2+1,2]
             DFT f32[1,6,2] onesided=1 inverse=1 -> f32[1,10,1]
             DFT f32[1,6,2] i64[]{9} onesided=1 inverse=1 -> f32[1,9,1]
+            DFT f32[1,6,2] _ i64[] onesided=1 inverse=1 -> f32[$node.0,$node.1,1]
             DFT f32[1,6,2] _ i64[]{2} -> error last axis
             DFT f32[1,6,3] -> error 1 or 2 parts
             STFT f32[1,128,1] i64[]{8} f32[16] -> f32[1,15,9,2] flops=8880

@@ -22,7 +22,7 @@ struct Cut {
 }
 
 /// Bounds were attributes before opset 10, and steps came with it.
-fn slice(call: &Call) -> Result<Vec<Value>> {
+pub(super) fn slice(call: &Call) -> Result<Vec<Value>> {
     let (data, shape) = (call.tensor(0)?, call.shape(0)?);
     let Some(starts) = listed(call, "starts", 1)? else { return invalid("`starts` is missing") };
     let Some(ends) = listed(call, "ends", 2)? else { return invalid("`ends` is missing") };

@@ -25,8 +25,11 @@ pub fn operators() -> String {
 
 fn notes(op: &Op) -> String {
     let mut notes = Vec::new();
-    if op.storage == Storage::View {
-        notes.push("view of input 0".to_string());
+    match op.storage {
+        Storage::Fresh => {}
+        Storage::InPlace => notes.push("may write over an input".to_string()),
+        Storage::View => notes.push("view of input 0".to_string()),
+        Storage::ViewWhere(condition, _) => notes.push(format!("view of input 0 {condition}")),
     }
     if op.shape_only {
         notes.push("reads shapes alone, always folded".to_string());
