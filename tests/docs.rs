@@ -12,6 +12,10 @@ fn tables_in_the_documentation_are_the_programs() {
     assert!(page("operators.md").ends_with(&operators), "docs/operators.md: paste what `lwstat ops` prints");
     let metrics = lwstat::render::tables::metrics();
     assert!(page("metrics.md").contains(&metrics), "docs/metrics.md: paste what `lwstat metrics` prints");
+    for rule in lwstat::guidelines::RULES {
+        let section = format!("## {} {}\n\n{}\n", rule.id, rule.title, rule.rule);
+        assert!(page("guidelines.md").contains(&section), "docs/guidelines.md needs the section\n{section}");
+    }
     let schema = format!("{:#}\n", lwstat::report::schema().to_value());
     assert_eq!(page("report.schema.json"), schema, "docs/report.schema.json: paste what `lwstat schema` prints");
 }
