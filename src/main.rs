@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lwstat::figures::{self, Fixture};
-use lwstat::render::{FORMATS, Format, Style, Verified, tables};
+use lwstat::render::{FORMATS, Format, Linted, Style, Verified, tables};
 use lwstat::summary::{By, View};
 use lwstat::verify::{Verdict, verify};
 use lwstat::{Error, Model, Result, guidelines};
@@ -86,9 +86,10 @@ fn lint(args: &LintArgs) -> Result<bool> {
     let mut findings = model.guidelines(&args.fixed.bindings()?)?;
     findings.retain(|finding| !args.allow.contains(&finding.rule));
     let view = View { by: By::Op, depth: 0, sort: None, top: None };
-    let text = (format(&args.output).guidelines)(&model.path, &findings, &style(&args.output, view, false, None));
+    let linted = Linted { path: model.path, findings, allowed: args.allow.clone() };
+    let text = (format(&args.output).guidelines)(&linted, &style(&args.output, view, false, None));
     emit(&text, args.output.output.as_deref())?;
-    let share = |rule: &String| guidelines::share(&findings, rule) * 100.0;
+    let share = |rule: &String| guidelines::share(&linted.findings, rule) * 100.0;
     Ok(!args.deny.iter().any(|rule| share(rule) >= args.from))
 }
 

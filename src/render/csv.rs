@@ -1,10 +1,9 @@
 //! CSV (RFC 4180): a row a group, a column a metric key.
 
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::cost::METRICS;
 use crate::dim::Dim;
 use crate::error::Result;
-use crate::guidelines::Finding;
 use crate::report::Report;
 use crate::summary::{By, groups};
 
@@ -56,12 +55,12 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     text
 }
 
-pub(super) fn guidelines(path: &str, findings: &[Finding], _: &Style) -> String {
+pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
     let mut text =
         row(["path", "rule", "nodes", "excess", "excess_bytes", "share", "message", "advice"].map(str::to_string));
-    for finding in findings {
+    for finding in &linted.findings {
         text += &row([
-            path.to_string(),
+            linted.path.clone(),
             finding.rule.clone(),
             finding.nodes.join(" "),
             finding.excess.to_string(),

@@ -2,9 +2,8 @@
 
 use serde_json::json;
 
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::error::{Error, Result};
-use crate::guidelines::Finding;
 use crate::report::Report;
 
 pub(super) fn report(report: &Report, _: &Style) -> Result<String> {
@@ -18,6 +17,6 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     format!("{:#}\n", json!({ "models": models }))
 }
 
-pub(super) fn guidelines(path: &str, findings: &[Finding], _: &Style) -> String {
-    format!("{:#}\n", json!({"path": path, "guidelines": findings}))
+pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
+    format!("{:#}\n", json!({"path": linted.path, "guidelines": linted.findings}))
 }

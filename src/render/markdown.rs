@@ -1,10 +1,9 @@
 //! Markdown: the totals and the groups as tables, for pull requests and documents.
 
 use super::number::{clean, quantity, share, tensor};
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::cost::{METRICS, Unit};
 use crate::error::Result;
-use crate::guidelines::Finding;
 use crate::report::Report;
 use crate::summary::{By, groups};
 use crate::verify::Verdict;
@@ -83,11 +82,11 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     text
 }
 
-pub(super) fn guidelines(path: &str, findings: &[Finding], style: &Style) -> String {
-    let title = escape(&crate::report::stem(path));
+pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
+    let title = escape(&crate::report::stem(&linted.path));
     let mut text =
         format!("### {title}\n\n| Rule | Excess | % | Finding | Advice | First node |\n|:--|--:|--:|:--|:--|:--|\n");
-    for finding in findings {
+    for finding in &linted.findings {
         text += &format!(
             "| {} | {} | {:.1} | {} | {} | {} |\n",
             finding.rule,

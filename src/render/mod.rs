@@ -37,8 +37,18 @@ pub struct Format {
     pub report: fn(&Report, &Style) -> Result<String>,
     /// Renders the findings of `verify`, model by model.
     pub findings: fn(&[Verified], &Style) -> String,
-    /// Renders the guidelines' findings of the model at a path.
-    pub guidelines: fn(&str, &[guidelines::Finding], &Style) -> String,
+    /// Renders the guidelines' findings of one model.
+    pub guidelines: fn(&Linted, &Style) -> String,
+}
+
+/// One model held against the guidelines.
+pub struct Linted {
+    /// Path of the model.
+    pub path: String,
+    /// What was found.
+    pub findings: Vec<guidelines::Finding>,
+    /// Guidelines that were left out.
+    pub allowed: Vec<String>,
 }
 
 /// One model's part of a verification.

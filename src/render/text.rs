@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width, presets};
 
 use super::number::{clean, quantity, share, tensor};
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::cost::{METRICS, Unit};
 use crate::error::Result;
 use crate::figures::Published;
@@ -416,11 +416,11 @@ pub(super) fn findings(models: &[Verified], style: &Style) -> String {
 /// The most findings of one guideline that text lists.
 const FINDINGS: usize = 3;
 
-pub(super) fn guidelines(path: &str, findings: &[Finding], style: &Style) -> String {
-    let mut text = format!("{}\n", bold(&clean(path), style));
-    for rule in RULES {
-        let of: Vec<&Finding> = findings.iter().filter(|finding| finding.rule == rule.id).collect();
-        let share = 100.0 * crate::guidelines::share(findings, rule.id);
+pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
+    let mut text = format!("{}\n", bold(&clean(&linted.path), style));
+    for rule in RULES.iter().filter(|rule| !linted.allowed.iter().any(|allowed| allowed == rule.id)) {
+        let of: Vec<&Finding> = linted.findings.iter().filter(|finding| finding.rule == rule.id).collect();
+        let share = 100.0 * crate::guidelines::share(&linted.findings, rule.id);
         let summary = match of.len() {
             0 => "kept".to_string(),
             1 => format!("1 finding, {share:.1} % of the memory access"),
