@@ -147,6 +147,38 @@ fn finals(call: &Call, settled: &Settled, skip: usize, initial: &[Value], trips:
     .collect()
 }
 
+/// The outputs of the body, stacked ones unstacked, where the carried values change their sizes in the first iteration
+/// alone, as by broadcasting: that one is accounted by itself. `None` where they go on changing.
+fn settled_at_once(
+    call: &Call,
+    bodies: &mut dyn Bodies,
+    frame: &Frame,
+    initial: &[Value],
+    trips: &Dim,
+) -> Result<Option<Vec<Value>>> {
+    if trips.bounds().0.is_none_or(|least| least < 1) {
+        return Ok(None);
+    }
+    bodies.start_over();
+    let first = iterate(call, bodies, frame, initial)?.split_off(frame.skip);
+    let first_open = bodies.leaves_open();
+    bodies.times("body", Times::Count(Dim::ONE));
+    let state: Vec<Value> = first[..initial.len()].iter().map(without_contents).collect();
+    let later = iterate(call, bodies, frame, &state)?.split_off(frame.skip);
+    let stays = state.iter().zip(&later).all(|(before, after)| same(before, &without_contents(after)));
+    if first_open || bodies.leaves_open() || !stays {
+        bodies.start_over();
+        return Ok(None);
+    }
+    if *trips == 1 {
+        return Ok(Some(first));
+    }
+    bodies.times("body", Times::Count(trips - 1));
+    let stacks = first.iter().zip(&later).enumerate().skip(initial.len());
+    let parts = stacks.map(|(output, (a, b))| join(a, b, &|axis| call.decided(&format!("{output}.{axis}"))));
+    Ok(Some(state.into_iter().map(Ok).chain(parts).collect::<Result<_>>()?))
+}
+
 /// What the iterations' outputs make when they are stacked along a new axis.
 fn stacked(value: &Value, at: i64, size: &Dim) -> Result<Value> {
     match value {
@@ -207,7 +239,14 @@ fn repeat(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
         }
         return followed.outputs(call);
     }
-    if few {
+    if !steady && let Some(trips) = &trips {
+        if let Some(mut outputs) = settled_at_once(call, bodies, &frame, &initial, trips)? {
+            let scanned = outputs.split_off(initial.len());
+            let scanned = scanned.iter().map(|part| stacked(part, 0, trips));
+            return outputs.into_iter().map(Ok).chain(scanned).collect();
+        }
+    }
+    if few || !steady {
         iterate(call, bodies, &frame, &settled.state)?;
     }
     let count = trips.clone().unwrap_or_else(|| call.decided("trips"));
@@ -330,14 +369,25 @@ fn scan(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
     };
     let frame = Frame { before: Vec::new(), after, skip: 0 };
     let settled = settle(call, bodies, &frame, initial.clone())?;
-    let mut outputs = match trips == 0 {
-        true => initial,
-        false => {
+    let changes = settled.state.iter().zip(&initial).any(|(a, b)| !same(&without_contents(a), &without_contents(b)));
+    let at_once = match changes && !batched {
+        true => settled_at_once(call, bodies, &frame, &initial, &length)?,
+        false => None,
+    };
+    let (mut outputs, stacks) = match at_once {
+        Some(mut outputs) => {
+            let stacks = outputs.split_off(carried);
+            (outputs, stacks)
+        }
+        None if trips == 0 => (initial, settled.outputs[carried..].to_vec()),
+        None => {
+            if changes {
+                iterate(call, bodies, &frame, &settled.state)?;
+            }
             bodies.times("body", Times::Count(trips));
-            finals(call, &settled, 0, &initial, Some(&length))?
+            (finals(call, &settled, 0, &initial, Some(&length))?, settled.outputs[carried..].to_vec())
         }
     };
-    let stacks = &settled.outputs[carried..];
     for (index, value) in stacks.iter().enumerate() {
         let at = if batched { 0 } else { along("scan_output_axes", index, stacks.len())? };
         outputs.push(stacked(value, at, &length)?);
@@ -510,6 +560,22 @@ mod tests {
         assert_eq!(run("i64[]{100}"), "[204] body×100");
         assert_eq!(run("i64[]{n}"), "[2*n + 4] body×n");
         assert_eq!(run("i64[]"), "[node.0.0] body×node.trips");
+    }
+
+    /// A state, and a scan output, that another value of size `m` is broadcast to.
+    fn broadcasting(_: &str, inputs: &[Value]) -> Vec<Value> {
+        let state = inputs[inputs.len() - 2].as_tensor().unwrap();
+        let size = state.shape.as_ref().unwrap()[0].max(&Dim::symbol("m"));
+        let next: Value = Tensor::new(state.dtype, vec![size]).into();
+        vec![next.clone(), next]
+    }
+
+    #[test]
+    fn sizes_that_change_once_are_formulas() {
+        let run = |state: &str, scanned: &str| answer("Scan", 11, &[state, scanned], Some(1), broadcasting);
+        assert_eq!(run("f32[n]", "f32[t,m]"), "[max(m, n)] [t,max(m, n)] body×1 body×t - 1");
+        assert_eq!(run("f32[m]", "f32[t,m]"), "[m] [t,m] body×t");
+        assert_eq!(run("f32[n]", "f32[1,m]"), "[max(m, n)] [1,max(m, n)] body×1");
     }
 
     #[test]
