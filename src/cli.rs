@@ -39,7 +39,7 @@ pub(crate) enum Command {
 pub(crate) struct ReportArgs {
     /// Model file, or - for standard input
     #[arg(required = true, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) fixed: FixedArgs,
     /// Group nodes by operator, by module, or not at all
@@ -68,13 +68,13 @@ pub(crate) struct ReportArgs {
 pub(crate) struct VerifyArgs {
     /// Model files
     #[arg(required = true, value_name = "MODEL")]
-    pub(crate) models: Vec<String>,
+    pub(crate) models: Vec<std::path::PathBuf>,
     /// Take the figures of this network instead of the one named as the file
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Take the figures from this fixture file
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
-    pub(crate) figures: Option<String>,
+    pub(crate) figures: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) fixed: FixedArgs,
     #[command(flatten)]
