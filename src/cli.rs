@@ -41,7 +41,7 @@ pub(crate) enum Command {
 pub(crate) struct ReportArgs {
     /// Model file, or - for standard input
     #[arg(required = true, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) fixed: FixedArgs,
     /// Group nodes by operator, by module, or not at all
@@ -73,7 +73,7 @@ pub(crate) struct ReportArgs {
 pub(crate) struct LintArgs {
     /// Model file, or - for standard input
     #[arg(value_name = "MODEL")]
-    pub(crate) model: String,
+    pub(crate) model: std::path::PathBuf,
     /// Exit 1 where the findings of one of these (G1, G2, G3, G4) together reach the share of --from
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RULE_IDS)]
     pub(crate) deny: Vec<String>,
@@ -95,13 +95,13 @@ const RULE_IDS: [&str; 4] = ["G1", "G2", "G3", "G4"];
 pub(crate) struct VerifyArgs {
     /// Model files
     #[arg(required = true, value_name = "MODEL")]
-    pub(crate) models: Vec<String>,
+    pub(crate) models: Vec<std::path::PathBuf>,
     /// Take the figures of this network instead of the one named as the file
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Take the figures from this fixture file
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
-    pub(crate) figures: Option<String>,
+    pub(crate) figures: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) fixed: FixedArgs,
     #[command(flatten)]

@@ -1,6 +1,7 @@
 //! The program: arguments in, report out, exit code.
 
 use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 
 /// The account of one model. `Ok(false)` where `--strict` asks for more than is known.
 fn report(args: &ReportArgs) -> Result<bool> {
-    let model = open(args.model.as_deref().unwrap_or("-"), &args.fixed)?;
+    let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     let mut report = model.report(&bindings)?;
     if args.memory {
@@ -64,10 +65,10 @@ fn verified(args: &VerifyArgs) -> Result<bool> {
         let name = args.name.as_deref().unwrap_or(&report.model.name);
         let fixture = match &given {
             Some(fixture) => fixture.clone(),
-            None => figures::find(name, true)?.ok_or_else(|| no_figures(name).in_file(path))?,
+            None => figures::find(name, true)?.ok_or_else(|| no_figures(name).in_file(&report.model.path))?,
         };
         models.push(Verified {
-            path: path.clone(),
+            path: report.model.path.clone(),
             fixture: fixture.name.clone(),
             findings: verify(&report, &fixture)?,
         });
@@ -98,13 +99,14 @@ fn no_figures(name: &str) -> Error {
     Error::new(format!("no figures are on record for \"{name}\": give --as NAME, one of {}", known.join(", ")))
 }
 
-fn read_fixture(path: &str) -> Result<Fixture> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::new(error.to_string()).in_file(path))?;
-    figures::parse(&text, path)
+fn read_fixture(path: &Path) -> Result<Fixture> {
+    let label = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Error::new(error.to_string()).in_file(&label))?;
+    figures::parse(&text, &label)
 }
 
-fn open(path: &str, args: &FixedArgs) -> Result<Model> {
-    if path == "-" {
+fn open(path: &Path, args: &FixedArgs) -> Result<Model> {
+    if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map_err(|error| Error::new(error.to_string()).in_file("-"))?;
         return Model::read(bytes);
@@ -129,7 +131,7 @@ fn style<'f>(args: &OutputArgs, view: View, exact: bool, figures: Option<&'f Fix
 }
 
 /// Writes to standard output, or to a file that appears whole or not at all.
-fn emit(text: &str, path: Option<&std::path::Path>) -> Result<()> {
+fn emit(text: &str, path: Option<&Path>) -> Result<()> {
     let Some(path) = path else {
         return match std::io::stdout().write_all(text.as_bytes()) {
             // The reader has seen enough.
@@ -138,7 +140,13 @@ fn emit(text: &str, path: Option<&std::path::Path>) -> Result<()> {
         };
     };
     let fail = |error: std::io::Error| Error::new(error.to_string()).in_file(&path.display().to_string());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    // What a link points to is replaced, not the link; a device or pipe is written to as it is.
+    let target = path.canonicalize();
+    let path = target.as_deref().unwrap_or(path);
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return std::fs::write(path, text).map_err(fail);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Temporary files are private; this one is to be a file like any other, under the user's mask.
     #[cfg(unix)]

@@ -290,6 +290,14 @@ impl Model {
         let mut tensors = Vec::with_capacity(graph.tensors.len());
         list_tensors(&typed, Some(&account.parameters), "", &mut tensors);
         let totals = totals(&account.rows, account.folded, peak.as_ref().map(|peak| peak.bytes));
+        if let Some((metric, _)) =
+            METRICS.iter().zip(&totals.counts.0).find(|(_, sum)| sum.as_ref().is_some_and(Dim::is_undefined))
+        {
+            return Err(Error::new(format!(
+                "the sum of the {} overflows 64-bit integers, or its formula is too long to hold: fix sizes with --dim or --input",
+                metric.title
+            )));
+        }
         let coverage = coverage(&account.rows);
         let interface =
             |ids: &[crate::graph::TensorId]| ids.iter().map(|&id| tensor_type(&typed, id.index(), "")).collect();

@@ -133,6 +133,11 @@ impl Counts {
         }
     }
 
+    /// The size of the formulas, in atoms; 0 for plain numbers.
+    fn weight(&self) -> u64 {
+        self.0.iter().flatten().map(|count| u64::from(count.weight() - 1)).sum()
+    }
+
     /// The sum of two counts, unknown where one of them is.
     fn plus(&self, other: &Counts) -> Counts {
         let sum = |(a, b): (&Option<Dim>, &Option<Dim>)| Some(a.as_ref()? + b.as_ref()?);

@@ -8,8 +8,6 @@
 //! the arrow stand the outputs (contents are compared where the row gives them), `macs=`, `hidden=`, `flops=` (beside 2 × MACs),
 //! or `error` with words that the reason must contain, or `unknown`.
 
-use std::borrow::Cow;
-
 use rustc_hash::FxHashMap;
 
 use super::*;
@@ -41,7 +39,7 @@ fn failure(row: &str) -> Option<String> {
         }
     }
     let expected: Vec<&str> = expected.split_whitespace().collect();
-    let attributes = Attributes(Cow::Owned(attributes));
+    let attributes = Attributes::of(&attributes);
     let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
     let wanted = expected.iter().filter(|word| word.contains('[') || **word == "_").count();
     let sizes = FxHashMap::default();
