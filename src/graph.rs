@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use petgraph::graph::{DiGraph, NodeIndex};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
@@ -90,8 +91,8 @@ pub struct Node<'m> {
     pub domain: &'m str,
     /// Version of the domain that the model imports.
     pub opset: i64,
-    /// Module path of the node in the model's source, as the exporter recorded it; may be empty.
-    pub scope: String,
+    /// What the exporter recorded of the node, undecoded.
+    pub metadata: &'m [Bytes],
     /// Inputs by position, `None` where an optional one is left out.
     pub inputs: Vec<Option<TensorId>>,
     /// Outputs by position, `None` where one is not asked for.
@@ -105,6 +106,11 @@ pub struct Node<'m> {
 }
 
 impl Node<'_> {
+    /// Module path of the node in the model's source, as the exporter recorded it; may be empty.
+    pub fn scope(&self) -> String {
+        module_path(self.metadata, &self.name)
+    }
+
     /// All tensors that the node reads: inputs, then what its bodies capture.
     pub fn reads(&self) -> impl Iterator<Item = TensorId> + '_ {
         self.inputs.iter().flatten().chain(&self.captures).copied()
@@ -190,8 +196,14 @@ impl<'m> Builder<'m> {
         if level >= DEPTH_LIMIT {
             return Err(Error::new(format!("bodies are nested deeper than {DEPTH_LIMIT}")));
         }
-        self.levels.push(Graph::default());
-        self.scopes.push(Scope { level, parent, names: FxHashMap::default() });
+        let tensors = proto.initializer.len() + proto.input.len() + proto.node.len();
+        self.levels.push(Graph {
+            nodes: Vec::with_capacity(proto.node.len()),
+            tensors: Vec::with_capacity(tensors),
+            ..Graph::default()
+        });
+        let names = FxHashMap::with_capacity_and_hasher(tensors, FxBuildHasher);
+        self.scopes.push(Scope { level, parent, names });
         let scope = self.scopes.len() - 1;
         for tensor in &proto.initializer {
             self.define(scope, &tensor.name, Source::Initializer(tensor), "")?;
@@ -342,13 +354,12 @@ impl<'m> Builder<'m> {
         for id in outputs.iter().flatten() {
             self.levels[level].tensors[id.index()].source = Source::Node(index);
         }
-        let scope = module_path(proto, &name);
         self.levels[level].nodes.push(Node {
             name,
             op_type: &proto.op_type,
             domain: key.0,
             opset: opsets.get(key.0).copied().unwrap_or(1),
-            scope,
+            metadata: &proto.metadata_props,
             inputs,
             outputs,
             attributes,
@@ -402,7 +413,7 @@ impl<'m> Builder<'m> {
                 op_type: &IDENTITY.op_type,
                 domain: "",
                 opset: 1,
-                scope: String::new(),
+                metadata: &[],
                 inputs: vec![Some(input)],
                 outputs: vec![Some(output)],
                 attributes: Attributes::default(),
@@ -455,11 +466,10 @@ fn captured<'g>(body: &'g Graph<'_>) -> impl Iterator<Item = TensorId> + 'g {
 ///
 /// TorchScript's node names repeat a container's name in its children (`/features/features.1/block/block.0/Conv`);
 /// here each module is named once, as torch names it: `features.1.block.0`.
-fn module_path(proto: &NodeProto, name: &str) -> String {
-    if let Some(list) = metadata(&proto.metadata_props, "pkg.torch.onnx.name_scopes") {
-        let mut scopes: Vec<&str> = list.split('\'').skip(1).step_by(2).collect();
-        scopes.pop();
-        return scopes.pop().unwrap_or_default().to_string();
+fn module_path(entries: &[Bytes], name: &str) -> String {
+    if let Some(list) = metadata(entries, "pkg.torch.onnx.name_scopes") {
+        // Quoted names, the node's own last.
+        return list.rsplit('\'').skip(1).step_by(2).nth(1).unwrap_or_default().to_string();
     }
     let Some((path, _)) = name.rsplit_once('/') else { return String::new() };
     let Some(path) = path.strip_prefix('/') else { return path.to_string() };

@@ -1,5 +1,6 @@
 //! The report: all that an analysis found, and the only thing that renderers, checks and comparisons see.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::cost::{self, Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
-use crate::graph::Source;
+use crate::graph::{Source, TensorId};
 use crate::guidelines;
 use crate::infer::{self, Bindings, Typed};
 use crate::memory::{self, MemoryPlan, Peak};
@@ -72,7 +73,7 @@ pub struct ModelInfo {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorType {
     /// Name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Element type; null where unknown or where the value is no tensor.
     pub dtype: Option<&'static str>,
     /// Sizes; null where the rank is unknown.
@@ -184,7 +185,7 @@ pub struct CoverageInfo {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct UnknownOp {
     /// Operator type.
-    pub op_type: String,
+    pub op_type: Cow<'static, str>,
     /// Operator domain.
     pub domain: String,
     /// Nodes.
@@ -197,17 +198,17 @@ pub struct NodeInfo {
     /// Name; in a body with the names of the nodes and attributes that hold it.
     pub name: String,
     /// Operator type.
-    pub op_type: String,
+    pub op_type: Cow<'static, str>,
     /// Operator domain.
     pub domain: String,
     /// The operator type with what tells its uses apart.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Module path in the model's source.
     pub scope: String,
     /// Names of the inputs, empty where one is left out.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<Arc<str>>,
     /// Names of the outputs, empty where one is left out.
-    pub outputs: Vec<String>,
+    pub outputs: Vec<Arc<str>>,
     /// The metrics, times the node's runs.
     #[serde(flatten)]
     pub counts: Counts,
@@ -284,11 +285,17 @@ impl Model {
     }
 
     fn analyze(&self, graph: &crate::graph::Graph<'_>, bindings: &Bindings) -> Result<Report> {
-        let typed = infer::infer(graph, &self.proto, bindings)?;
+        let mut typed = infer::infer(graph, &self.proto, bindings)?;
         let account = cost::account(&typed, &bindings.sizes)?;
         let peak = memory::peak(&typed);
+        let interface = |ids: &[TensorId]| {
+            let interface = ids.iter().map(|id| (account.names[id.index()].clone(), typed.value(*id).clone()));
+            interface.map(|(name, value)| tensor_type(name, value)).collect::<Vec<_>>()
+        };
+        let (inputs, outputs) = (interface(&graph.inputs), interface(&graph.outputs));
         let mut tensors = Vec::with_capacity(graph.tensors.len());
-        list_tensors(&typed, Some(&account.parameters), "", &mut tensors);
+        let name = |index: usize| account.names[index].clone();
+        list_tensors(&mut typed, Some(&account.parameters), &name, "", &mut tensors);
         let totals = totals(&account.rows, account.folded, peak.as_ref().map(|peak| peak.bytes));
         if let Some((metric, _)) =
             METRICS.iter().zip(&totals.counts.0).find(|(_, sum)| sum.as_ref().is_some_and(Dim::is_undefined))
@@ -299,9 +306,6 @@ impl Model {
             )));
         }
         let coverage = coverage(&account.rows);
-        let interface =
-            |ids: &[crate::graph::TensorId]| ids.iter().map(|&id| tensor_type(&typed, id.index(), "")).collect();
-        let inputs: Vec<TensorType> = interface(&graph.inputs);
         let dims = free_dims(&inputs, &totals.counts, &tensors);
         Ok(Report {
             schema_version: SCHEMA_VERSION,
@@ -314,7 +318,7 @@ impl Model {
                 producer: format!("{} {}", self.proto.producer_name, self.proto.producer_version).trim().to_string(),
                 file_bytes: self.file_bytes,
                 inputs,
-                outputs: interface(&graph.outputs),
+                outputs,
                 dims,
             },
             totals,
@@ -334,20 +338,15 @@ pub fn stem(path: &str) -> String {
 }
 
 fn totals(rows: &[Row], folded: usize, peak_activation_bytes: Option<i64>) -> Totals {
-    let mut counts = Counts::zero();
-    let mut at_least = vec![false; METRICS.len()];
-    for row in rows.iter().filter(|row| !row.alternative) {
-        counts.add(&row.counts);
-        for (missing, count) in at_least.iter_mut().zip(&row.counts.0) {
-            *missing |= count.is_none();
-        }
-    }
-    let keys = METRICS.iter().zip(at_least).filter(|(_, missing)| *missing).map(|(metric, _)| metric.key);
+    let counted = || rows.iter().filter(|row| !row.alternative).map(|row| &row.counts.0);
+    let sum = |metric: usize| Some(counted().filter_map(|counts| counts[metric].as_ref()).sum());
+    let missing = |metric: &usize| counted().any(|counts| counts[*metric].is_none());
+    let at_least = (0..METRICS.len()).filter(missing).map(|metric| METRICS[metric].key).collect();
     Totals {
         nodes: rows.len(),
         folded,
-        counts,
-        at_least: keys.collect(),
+        counts: Counts(std::array::from_fn(sum)),
+        at_least,
         bounded: rows.iter().any(|row| row.coverage == Coverage::Bounded),
         peak_activation_bytes,
     }
@@ -355,7 +354,7 @@ fn totals(rows: &[Row], folded: usize, peak_activation_bytes: Option<i64>) -> To
 
 fn coverage(rows: &[Row]) -> CoverageInfo {
     let count = |coverage| rows.iter().filter(|row| row.coverage == coverage).count();
-    let mut unknown: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut unknown: BTreeMap<(Cow<'static, str>, String), usize> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.unknown_operator) {
         *unknown.entry((row.op_type.clone(), row.domain.clone())).or_default() += 1;
     }
@@ -368,17 +367,23 @@ fn coverage(rows: &[Row]) -> CoverageInfo {
     }
 }
 
-fn tensor_type(typed: &Typed<'_>, index: usize, prefix: &str) -> TensorType {
-    let name = format!("{prefix}{}", typed.graph.tensors[index].name);
-    let (dtype, shape) = match &typed.values[index] {
-        Value::Tensor(tensor) => (Some(tensor.dtype), tensor.shape.clone()),
+fn tensor_type(name: Arc<str>, value: Value) -> TensorType {
+    let (dtype, shape) = match value {
+        Value::Tensor(tensor) => (Some(tensor.dtype), tensor.shape),
         _ => (None, None),
     };
     let known = |dtype: &crate::tensor::DType| *dtype != crate::tensor::DType::Undefined;
     TensorType { name, dtype: dtype.filter(known).map(crate::tensor::DType::name), shape }
 }
 
-fn list_tensors(typed: &Typed<'_>, parameters: Option<&[bool]>, prefix: &str, list: &mut Vec<TensorInfo>) {
+/// Lists the tensors of a graph and of its bodies, and takes their shapes with it.
+fn list_tensors(
+    typed: &mut Typed<'_>,
+    parameters: Option<&[bool]>,
+    name: &dyn Fn(usize) -> Arc<str>,
+    prefix: &str,
+    list: &mut Vec<TensorInfo>,
+) {
     let mut kinds: Vec<TensorKind> = (0..typed.graph.tensors.len())
         .map(|index| match typed.graph.tensors[index].source {
             Source::Input(_) => TensorKind::Input,
@@ -395,16 +400,21 @@ fn list_tensors(typed: &Typed<'_>, parameters: Option<&[bool]>, prefix: &str, li
     }
     for (index, kind) in kinds.into_iter().enumerate() {
         if !matches!(typed.graph.tensors[index].source, Source::Outer(_)) {
-            list.push(TensorInfo { tensor: tensor_type(typed, index, prefix), kind });
+            let value = std::mem::take(&mut typed.values[index]);
+            list.push(TensorInfo { tensor: tensor_type(name(index), value), kind });
         }
     }
-    for (node, facts) in typed.graph.nodes.iter().zip(&typed.nodes) {
-        for (index, (attribute, body, _)) in facts.bodies.iter().enumerate() {
+    for (node, facts) in typed.graph.nodes.iter().zip(&mut typed.nodes) {
+        for index in 0..facts.bodies.len() {
+            let attribute = facts.bodies[index].0;
             // Of a body that is accounted several times, the last run stands for all.
-            if facts.bodies[index + 1..].iter().any(|(later, ..)| later == attribute) {
+            if facts.bodies[index + 1..].iter().any(|(later, ..)| *later == attribute) {
                 continue;
             }
-            list_tensors(body, None, &format!("{prefix}{}/{attribute}/", node.name), list);
+            let body = &mut facts.bodies[index].1;
+            let (prefix, graph) = (format!("{prefix}{}/{attribute}/", node.name), body.graph);
+            let name = |index: usize| format!("{prefix}{}", graph.tensors[index].name).into();
+            list_tensors(body, None, &name, &prefix, list);
         }
     }
 }

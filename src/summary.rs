@@ -1,5 +1,6 @@
 //! Groups of a report's nodes: by operator, by module, or node by node.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -88,7 +89,7 @@ pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>
             .map(|node| {
                 let mut group = Group::new(&node.name, 0);
                 group.add(node);
-                Group { kind: node.kind.clone(), ..group }
+                Group { kind: node.kind.to_string(), ..group }
             })
             .collect(),
         By::Scope => return Ok(cut(tree(nodes(), view.depth, sort), view.top)),
@@ -114,10 +115,13 @@ fn weight(counts: &Counts, metric: usize) -> i64 {
 }
 
 fn by_kind<'r>(nodes: impl Iterator<Item = &'r NodeInfo>) -> Vec<Group> {
-    let mut places: FxHashMap<String, usize> = FxHashMap::default();
+    let mut places: FxHashMap<Cow<'static, str>, usize> = FxHashMap::default();
     let mut groups: Vec<Group> = Vec::new();
     for node in nodes {
-        let label = if node.domain.is_empty() { node.kind.clone() } else { format!("{} ({})", node.kind, node.domain) };
+        let label = match node.domain.is_empty() {
+            true => node.kind.clone(),
+            false => format!("{} ({})", node.kind, node.domain).into(),
+        };
         let place = *places.entry(label).or_insert_with_key(|label| {
             groups.push(Group::new(label, 0));
             groups.len() - 1

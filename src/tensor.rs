@@ -16,6 +16,9 @@ pub const CONTENTS_LIMIT: i64 = 4096;
 /// The most dimensions of a tensor: what is done for each shape is quadratic in its rank.
 pub const RANK_LIMIT: usize = 64;
 
+/// The most elements of a stored vector that are read before they are asked for.
+const EAGER_LIMIT: i64 = 8;
+
 macro_rules! dtypes {
     ($($variant:ident $code:literal $name:literal $bits:literal $kind:ident,)*) => {
         /// An element type (onnx.proto, `TensorProto.DataType`).
@@ -217,8 +220,13 @@ impl Tensor {
         let mut tensor = Tensor::new(DType::from_code(proto.data_type), shape);
         let small = tensor.elements().and_then(|n| n.as_int()).is_some_and(|n| n <= CONTENTS_LIMIT);
         if small && proto.data_location == 0 && proto.chunks() <= CONTENTS_LIMIT as usize {
-            let stored = TensorProto { name: String::new(), external_data: Vec::new(), ..proto.clone() };
-            tensor.contents = Some(Contents::Stored(Arc::new(stored)));
+            // Shapes and indices are read at once: they are asked for again and again. Small weights hardly ever are.
+            let few = proto.dims.len() < 2 && proto.dims.iter().all(|&size| size <= EAGER_LIMIT);
+            let known = if few { stored_scalars(proto) } else { None };
+            tensor.contents = Some(match known {
+                Some(scalars) => Contents::Known(scalars.into()),
+                None => Contents::Stored(Arc::new(payload(proto))),
+            });
         }
         tensor
     }
@@ -334,18 +342,41 @@ impl Value {
 
     /// Elements of all tensors held; `None` where unknown.
     pub fn elements(&self) -> Option<Dim> {
-        self.tensors()?.into_iter().map(Tensor::elements).sum()
+        self.measure(Tensor::elements)
     }
 
     /// Bytes of all tensors held; `None` where unknown.
     pub fn bytes(&self) -> Option<Dim> {
-        self.tensors()?.into_iter().map(Tensor::bytes).sum()
+        self.measure(Tensor::bytes)
+    }
+
+    fn measure(&self, of: fn(&Tensor) -> Option<Dim>) -> Option<Dim> {
+        match self {
+            Value::Tensor(tensor) => of(tensor),
+            several => several.tensors()?.into_iter().map(of).sum(),
+        }
     }
 }
 
 impl From<Tensor> for Value {
     fn from(tensor: Tensor) -> Value {
         Value::Tensor(tensor)
+    }
+}
+
+/// What [`stored_scalars`] reads of a tensor.
+fn payload(proto: &TensorProto) -> TensorProto {
+    TensorProto {
+        dims: proto.dims.clone(),
+        data_type: proto.data_type,
+        raw_data: proto.raw_data.clone(),
+        float_data: proto.float_data.clone(),
+        double_data: proto.double_data.clone(),
+        int32_data: proto.int32_data.clone(),
+        int64_data: proto.int64_data.clone(),
+        uint64_data: proto.uint64_data.clone(),
+        string_data: proto.string_data.clone(),
+        ..TensorProto::default()
     }
 }
 

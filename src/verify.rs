@@ -48,7 +48,7 @@ pub fn verify(report: &Report, fixture: &Fixture) -> Result<Vec<Finding>> {
         // Exporters name a single input as they like.
         let given = match &report.model.inputs[..] {
             [only] if fixture.input.len() == 1 => Some(only),
-            inputs => inputs.iter().find(|input| input.name == *name),
+            inputs => inputs.iter().find(|input| *input.name == **name),
         };
         let given =
             given.ok_or_else(|| Error::new(format!("the figures of {} are for an input \"{name}\"", fixture.name)))?;

@@ -1,12 +1,15 @@
 //! The loop that counts: every unfolded node under every metric, bodies under the node that runs them.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::leaves::{self, Frame, Leaf, Leaves};
-use super::{Counted, Counts, METRICS, Visit, count};
+use super::{Counted, Counts, METRICS, Size, Visit, count};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Node, TensorId};
 use crate::infer::{Typed, TypedNode};
 use crate::ops::{Call, Convolution, Infer, Op, Stop, Storage, Times};
 use crate::tensor::Value;
@@ -29,17 +32,17 @@ pub struct Row {
     /// The node's name; in a body with the names of the nodes and attributes that hold it.
     pub name: String,
     /// Operator type.
-    pub op_type: String,
+    pub op_type: Cow<'static, str>,
     /// Operator domain, empty for ONNX's own.
     pub domain: String,
     /// The operator type with what tells its uses apart: `Conv 1×1`.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Module path.
     pub scope: String,
     /// Names of the inputs, empty where one is left out.
-    pub inputs: Vec<String>,
+    pub inputs: Vec<Arc<str>>,
     /// Names of the outputs, empty where one is left out.
-    pub outputs: Vec<String>,
+    pub outputs: Vec<Arc<str>>,
     /// Its counts, times its runs.
     pub counts: Counts,
     /// How well they are known.
@@ -66,6 +69,8 @@ pub struct Account {
     pub folded: usize,
     /// Which tensors of the main graph are parameters.
     pub parameters: Vec<bool>,
+    /// The names of the main graph's tensors.
+    pub names: Vec<Arc<str>>,
 }
 
 /// Counts every unfolded node of a typed graph.
@@ -77,10 +82,39 @@ pub fn account(typed: &Typed<'_>, sizes: &FxHashMap<String, i64>) -> Result<Acco
     walk.at = 0;
     walk.graph(&mut frames);
     let mut counter = Counter { leaves: walk.leaves.into_iter(), account: Account::default(), sizes, room: ROOM };
-    counter.graph(typed, &Place { prefix: String::new(), times: None, alternative: false })?;
+    counter.account.rows.reserve(typed.nodes.len());
+    let tensors = Tensors::new(typed);
+    let place = Place { prefix: String::new(), times: None, alternative: false };
+    counter.graph(typed, &tensors, &place, |_| ())?;
     let mut account = counter.account;
+    account.names = tensors.names;
     account.parameters = frames.pop().map(|frame| frame.leaves.parameters).unwrap_or_default();
     Ok(account)
+}
+
+/// What all nodes of a graph share.
+struct Tensors {
+    names: Vec<Arc<str>>,
+    sizes: Vec<Size>,
+}
+
+impl Tensors {
+    fn new(typed: &Typed<'_>) -> Tensors {
+        Tensors {
+            names: typed.graph.tensors.iter().map(|tensor| tensor.name.as_ref().into()).collect(),
+            sizes: typed.values.iter().map(Size::of).collect(),
+        }
+    }
+}
+
+/// A node's outputs, unknown where one is left out. Where none is, they mostly stand side by side already.
+fn outputs<'t>(typed: &'t Typed<'_>, node: &Node<'_>) -> Cow<'t, [Value]> {
+    let first = node.outputs.first().copied().flatten().map_or(0, TensorId::index);
+    let in_place = (first..).zip(&node.outputs).all(|(index, id)| id.is_some_and(|id| id.index() == index));
+    match in_place {
+        true => Cow::Borrowed(&typed.values[first..first + node.outputs.len()]),
+        false => node.outputs.iter().map(|id| id.map(|id| typed.value(id).clone()).unwrap_or_default()).collect(),
+    }
 }
 
 /// Collects the leaves of every unfolded node, in the order in which [`Counter`] visits them.
@@ -143,9 +177,14 @@ static UNKNOWN: Op =
     Op::new("?", |_| Err(Stop::Unknown)).macs("", |_, _| Err(Stop::Unknown)).flops("", |_, _| Err(Stop::Unknown));
 
 impl Counter<'_> {
-    /// Adds the rows of a graph; returns their sum, unknown where one of them is.
-    fn graph(&mut self, typed: &Typed<'_>, place: &Place) -> Result<Counts> {
-        let mut sum = Counts::zero();
+    /// Adds the rows of a graph, and hands over the counts of each of its nodes with its bodies.
+    fn graph(
+        &mut self,
+        typed: &Typed<'_>,
+        tensors: &Tensors,
+        place: &Place,
+        mut counted: impl FnMut(Counts),
+    ) -> Result<()> {
         self.take((typed.graph.tensors.len() * place.prefix.len()) as u64 / 64)?;
         for (index, facts) in typed.nodes.iter().enumerate() {
             if facts.folded {
@@ -153,11 +192,10 @@ impl Counter<'_> {
                 continue;
             }
             let node = &typed.graph.nodes[index];
-            let counts = self.node(typed, index, facts, place);
-            sum = sum.plus(&counts.map_err(|error| error.at_node(&node.name, node.op_type))?);
-            self.take(sum.weight() / 32)?;
+            let counts = self.node(typed, index, facts, tensors, place);
+            counted(counts.map_err(|error| error.at_node(&node.name, node.op_type))?);
         }
-        Ok(sum)
+        Ok(())
     }
 
     /// Makes room for formulas and names of this size.
@@ -171,12 +209,18 @@ impl Counter<'_> {
     }
 
     /// Adds the rows of one node and of its bodies; returns their sum.
-    fn node(&mut self, typed: &Typed<'_>, index: usize, facts: &TypedNode<'_>, place: &Place) -> Result<Counts> {
+    fn node(
+        &mut self,
+        typed: &Typed<'_>,
+        index: usize,
+        facts: &TypedNode<'_>,
+        tensors: &Tensors,
+        place: &Place,
+    ) -> Result<Counts> {
         let node = &typed.graph.nodes[index];
         let leaves = self.leaves.next().unwrap_or_default();
         let op = facts.op.unwrap_or(&UNKNOWN);
         let inputs: Vec<Option<&Value>> = node.inputs.iter().map(|id| id.map(|id| typed.value(id))).collect();
-        let named: Vec<bool> = node.outputs.iter().map(Option::is_some).collect();
         let name = typed.call_name(node);
         let call = Call {
             name: &name,
@@ -186,51 +230,57 @@ impl Counter<'_> {
             outputs: node.outputs.len(),
             sizes: self.sizes,
         };
-        let mut outputs: Vec<Value> =
-            node.outputs.iter().map(|id| id.map(|id| typed.value(id).clone()).unwrap_or_default()).collect();
+        let mut outputs = outputs(typed, node);
         if let Infer::Plain(infer) = op.infer
-            && named.contains(&false)
+            && node.outputs.contains(&None)
             && !facts.unknown
         {
             // Rules may count by an output that this node leaves out.
             let all = infer(&call).unwrap_or_default();
-            for (output, value) in outputs.iter_mut().zip(all).filter(|(output, _)| matches!(output, Value::Unknown)) {
+            let left_out = |(output, _): &(&mut Value, _)| matches!(output, Value::Unknown);
+            for (output, value) in outputs.to_mut().iter_mut().zip(all).filter(left_out) {
                 *output = value;
             }
         }
         let mut seen = FxHashSet::default();
-        let distinct: Vec<bool> = node.inputs.iter().map(|input| seen.insert(*input)).collect();
-        let visit = Visit { op, call: &call, outputs: &outputs, named: &named, distinct: &distinct, leaves: &leaves };
+        let distinct: Vec<bool> = match node.inputs.len() {
+            // Comparing few names is faster than hashing them.
+            few @ ..=8 => (0..few).map(|at| !node.inputs[..at].contains(&node.inputs[at])).collect(),
+            _ => node.inputs.iter().map(|input| seen.insert(*input)).collect(),
+        };
+        let sizes = &tensors.sizes;
+        let visit = Visit { op, call: &call, outputs: &outputs, node, sizes, distinct: &distinct, leaves: &leaves };
         let runs = |metric: &super::Metric| metric.counted == Counted::PerRun;
         let control = matches!(op.infer, Infer::Control(_)) && !facts.unknown;
-        let one = |metric| match control && runs(metric) {
-            // A control-flow node's work is its bodies'.
-            true => Ok(Some(Dim::ZERO)),
-            false => count(&visit, metric),
-        };
-        let counts = METRICS.iter().map(one).collect::<crate::ops::Result<Vec<_>>>().map_err(|stop| match stop {
-            Stop::Invalid(reason) => Error::new(reason),
-            Stop::Unknown => Error::new("its cost is unknown"),
-        })?;
-        let counts = METRICS.iter().zip(counts).map(|(metric, count)| match &place.times {
-            Some(times) if runs(metric) => count.map(|count| count * times),
-            _ => count,
-        });
-        let counts = Counts(counts.collect());
-        let name =
-            |id: &Option<crate::graph::TensorId>| id.map(|id| typed.graph.name(id).to_string()).unwrap_or_default();
+        let mut counts = Counts::zero();
+        for (metric, sum) in METRICS.iter().zip(&mut counts.0) {
+            if control && runs(metric) {
+                // A control-flow node's work is its bodies'.
+                continue;
+            }
+            *sum = count(&visit, metric).map_err(|stop| match stop {
+                Stop::Invalid(reason) => Error::new(reason),
+                Stop::Unknown => Error::new("its cost is unknown"),
+            })?;
+            if let Some(times) = place.times.as_ref().filter(|_| runs(metric)) {
+                *sum = sum.take().map(|count| count * times);
+            }
+        }
+        let name = |id: &Option<TensorId>| id.map_or_else(|| "".into(), |id| tensors.names[id.index()].clone());
+        let op_type: Cow<'static, str> = facts.op.map_or_else(|| node.op_type.to_string().into(), |op| op.name.into());
         let unknown = counts.0.contains(&None);
-        let tensors = node.inputs.iter().chain(&node.outputs).flatten();
-        let names = tensors.map(|id| typed.graph.name(*id).len()).sum::<usize>() + node.scope.len() + node.name.len();
+        let scope = node.scope();
+        let named = node.inputs.iter().chain(&node.outputs).flatten();
+        let names = named.map(|id| typed.graph.name(*id).len()).sum::<usize>() + scope.len() + node.name.len();
         let prefixes = (node.outputs.len() + facts.bodies.len() + 1) * place.prefix.len();
         self.take(counts.weight() / 2 + (names + prefixes) as u64 / 64)?;
         let row = self.account.rows.len();
         self.account.rows.push(Row {
             name: format!("{}{}", place.prefix, node.name),
-            op_type: node.op_type.to_string(),
+            kind: op.kind.map_or_else(|| op_type.clone(), |kind| kind(&call).into()),
+            op_type,
             domain: node.domain.to_string(),
-            kind: op.kind.map_or_else(|| node.op_type.to_string(), |kind| kind(&call)),
-            scope: node.scope.clone(),
+            scope,
             inputs: node.inputs.iter().map(name).collect(),
             outputs: node.outputs.iter().map(name).collect(),
             counts,
@@ -252,7 +302,8 @@ impl Counter<'_> {
                 },
                 alternative: place.alternative || *times == Times::Alternative,
             };
-            let counts = self.graph(body, &inner)?;
+            let mut counts = Counts::zero();
+            self.graph(body, &Tensors::new(body), &inner, |node| counts = counts.plus(&node))?;
             match times {
                 Times::Alternative => branches.push(counts),
                 Times::Count(_) => run = run.plus(&counts),

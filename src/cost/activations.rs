@@ -3,7 +3,6 @@
 use super::{Counted, Metric, Unit, Visit, total};
 use crate::dim::Dim;
 use crate::ops;
-use crate::tensor::Value;
 
 pub(super) const ACTIVATIONS: Metric = Metric {
     key: "activations",
@@ -25,9 +24,9 @@ pub(super) const ACTIVATION_BYTES: Metric = Metric {
 };
 
 fn activations(visit: &Visit) -> ops::Result<Dim> {
-    total(visit.written(), Value::elements)
+    total(visit.written(), |size| &size.elements)
 }
 
 fn activation_bytes(visit: &Visit) -> ops::Result<Dim> {
-    total(visit.written(), Value::bytes)
+    total(visit.written(), |size| &size.bytes)
 }

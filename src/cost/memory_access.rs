@@ -1,6 +1,6 @@
 //! Memory access: what nodes read and write, the cost that ShuffleNetV2 sets beside FLOPs.
 
-use super::{Counted, Metric, Unit, Visit, total};
+use super::{Counted, Metric, Size, Unit, Visit, total};
 use crate::dim::Dim;
 use crate::ops::{self, Stop};
 use crate::tensor::Value;
@@ -26,32 +26,35 @@ pub(super) const MEMORY_ACCESS_BYTES: Metric = Metric {
 };
 
 fn elements(visit: &Visit) -> ops::Result<Dim> {
-    Ok(read(visit, |_, elements| Some(elements), Value::elements)? + total(visit.written(), Value::elements)?)
+    Ok(read(visit, |_, elements| Some(elements), |size| &size.elements)?
+        + total(visit.written(), |size| &size.elements)?)
 }
 
 fn bytes(visit: &Visit) -> ops::Result<Dim> {
     let part = |value: &Value, elements: Dim| value.as_tensor()?.dtype.bytes(&elements);
-    Ok(read(visit, part, Value::bytes)? + total(visit.written(), Value::bytes)?)
+    Ok(read(visit, part, |size| &size.bytes)? + total(visit.written(), |size| &size.bytes)?)
 }
 
 /// Sums over the inputs that are read: `part` of those that are read in part, `whole` of the others.
 fn read(
     visit: &Visit,
     part: impl Fn(&Value, Dim) -> Option<Dim>,
-    whole: impl Fn(&Value) -> Option<Dim>,
+    whole: fn(&Size) -> &Option<Dim>,
 ) -> ops::Result<Dim> {
     let mut sum = Dim::ZERO;
     if visit.is_view() || visit.op.shape_only {
         return Ok(sum);
     }
     for (index, input) in visit.call.inputs.iter().enumerate() {
-        let Some(value) = input.filter(|_| visit.distinct[index]) else { continue };
-        let some = visit.op.reads.map_or(Ok(None), |reads| reads(visit.call, visit.outputs, index))?;
-        sum += match some {
-            Some(elements) => part(value, elements),
-            None => whole(value),
+        let (Some(value), Some(id)) = (input, visit.node.inputs[index]) else { continue };
+        if !visit.distinct[index] {
+            continue;
         }
-        .ok_or(Stop::Unknown)?;
+        let some = visit.op.reads.map_or(Ok(None), |reads| reads(visit.call, visit.outputs, index))?;
+        match some {
+            Some(elements) => sum += part(value, elements).ok_or(Stop::Unknown)?,
+            None => sum += whole(&visit.sizes[id.index()]).as_ref().ok_or(Stop::Unknown)?,
+        }
     }
     Ok(sum)
 }

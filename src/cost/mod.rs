@@ -1,6 +1,7 @@
 //! The metric table: what is counted for each node, and the one loop that counts it.
 
 use crate::dim::Dim;
+use crate::graph::Node;
 use crate::ops::{self, Call, Op, Role, Stop};
 use crate::tensor::Value;
 
@@ -67,6 +68,26 @@ pub fn index_of(key: &str) -> Option<usize> {
     METRICS.iter().position(|metric| metric.key == key)
 }
 
+/// How much a tensor holds: worked out once, for all nodes that read it.
+#[derive(Clone, Debug)]
+pub struct Size {
+    /// Elements; `None` where unknown.
+    pub elements: Option<Dim>,
+    /// Bytes; `None` where unknown.
+    pub bytes: Option<Dim>,
+}
+
+impl Size {
+    fn of(value: &Value) -> Size {
+        let elements = value.elements();
+        let bytes = match value {
+            Value::Tensor(tensor) => elements.as_ref().and_then(|elements| tensor.dtype.bytes(elements)),
+            other => other.bytes(),
+        };
+        Size { elements, bytes }
+    }
+}
+
 /// One node as a metric sees it. Folded nodes are not visited.
 pub struct Visit<'a> {
     /// Its operator.
@@ -75,8 +96,10 @@ pub struct Visit<'a> {
     pub call: &'a Call<'a>,
     /// Its outputs, those not asked for included.
     pub outputs: &'a [Value],
-    /// Which outputs the node names.
-    pub named: &'a [bool],
+    /// The tensors that the node reads and writes.
+    pub node: &'a Node<'a>,
+    /// The size of each tensor of the node's graph.
+    pub sizes: &'a [Size],
     /// Which inputs are the first to name their tensor: a tensor read twice by one node is read once.
     pub distinct: &'a [bool],
     /// The stored tensors that this node is the first to read.
@@ -95,28 +118,26 @@ impl Visit<'_> {
         self.op.is_view(self.call)
     }
 
-    /// The outputs that exist and own a buffer.
-    fn written(&self) -> impl Iterator<Item = &Value> {
-        let view = self.is_view();
-        let named = self.named.iter().copied();
-        let owned = move |(index, (_, named)): &(usize, (_, bool))| *named && !(view && *index == 0);
-        self.outputs.iter().zip(named).enumerate().filter(owned).map(|(_, (value, _))| value)
+    /// The sizes of the outputs that the node names and that own a buffer.
+    fn written(&self) -> impl Iterator<Item = &Size> {
+        let owned = self.node.outputs.iter().skip(usize::from(self.is_view()));
+        owned.flatten().map(|id| &self.sizes[id.index()])
     }
 }
 
-/// Sums `measure` over values, unknown where one of them is.
-fn total<'v>(values: impl Iterator<Item = &'v Value>, measure: fn(&Value) -> Option<Dim>) -> ops::Result<Dim> {
-    values.map(measure).sum::<Option<Dim>>().ok_or(Stop::Unknown)
+/// Sums `measure` over tensors, unknown where one of them is.
+fn total<'s>(tensors: impl Iterator<Item = &'s Size>, measure: fn(&Size) -> &Option<Dim>) -> ops::Result<Dim> {
+    tensors.map(|size| measure(size).clone()).sum::<Option<Dim>>().ok_or(Stop::Unknown)
 }
 
 /// A value for each of [`METRICS`], `None` where unknown. Serializes as a map by metric key.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Counts(pub Vec<Option<Dim>>);
+pub struct Counts(pub [Option<Dim>; METRICS.len()]);
 
 impl Counts {
     /// Nothing counted.
     pub fn zero() -> Counts {
-        Counts(vec![Some(Dim::ZERO); METRICS.len()])
+        Counts([const { Some(Dim::ZERO) }; METRICS.len()])
     }
 
     /// The count of this metric; `None` where it is unknown or there is no such metric.
@@ -141,7 +162,7 @@ impl Counts {
     /// The sum of two counts, unknown where one of them is.
     fn plus(&self, other: &Counts) -> Counts {
         let sum = |(a, b): (&Option<Dim>, &Option<Dim>)| Some(a.as_ref()? + b.as_ref()?);
-        Counts(self.0.iter().zip(&other.0).map(sum).collect())
+        Counts(std::array::from_fn(|index| sum((&self.0[index], &other.0[index]))))
     }
 
     /// FLOPs per byte of memory access; `None` where either is unknown or a formula, or nothing moves.

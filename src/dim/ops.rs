@@ -148,7 +148,7 @@ assignment!(MulAssign, mul_assign, mul);
 impl<'a> Sum<&'a Dim> for Dim {
     fn sum<I: Iterator<Item = &'a Dim>>(dims: I) -> Dim {
         let mut sum = Collector::default();
-        dims.for_each(|dim| sum.add_scaled(dim, 1));
+        dims.for_each(|dim| sum.add(dim));
         sum.finish()
     }
 }
@@ -156,14 +156,17 @@ impl<'a> Sum<&'a Dim> for Dim {
 impl Sum for Dim {
     fn sum<I: Iterator<Item = Dim>>(dims: I) -> Dim {
         let mut sum = Collector::default();
-        dims.for_each(|dim| sum.add_scaled(&dim, 1));
+        dims.for_each(|dim| sum.add(&dim));
         sum.finish()
     }
 }
 
 impl<'a> Product<&'a Dim> for Dim {
     fn product<I: Iterator<Item = &'a Dim>>(dims: I) -> Dim {
-        dims.fold(Dim::ONE, |product, dim| mul(&product, dim))
+        // Plain numbers first: they cost nothing, and each product of formulas is built anew.
+        let (mut number, mut formula) = (Dim::ONE, Dim::ONE);
+        dims.for_each(|dim| if dim.as_int().is_some() { number *= dim } else { formula *= dim });
+        number * formula
     }
 }
 

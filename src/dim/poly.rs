@@ -242,7 +242,7 @@ impl Collector {
         }
         let (terms, constant) = dim.parts();
         for (monomial, coefficient) in terms {
-            self.add_term(monomial.clone(), i128::from(*coefficient).checked_mul(times));
+            self.add_term(monomial, i128::from(*coefficient).checked_mul(times));
         }
         match i128::from(constant).checked_mul(times) {
             Some(value) => self.add_constant(value),
@@ -250,35 +250,41 @@ impl Collector {
         }
     }
 
+    /// Adds the expression.
+    pub(super) fn add(&mut self, dim: &Dim) {
+        match dim.as_int() {
+            Some(value) => self.add_constant(i128::from(value)),
+            None => self.add_scaled(dim, 1),
+        }
+    }
+
     fn add_product(&mut self, dim: &Dim, by: &Monomial, times: i128) {
         let (terms, constant) = dim.parts();
-        self.add_term(by.clone(), i128::from(constant).checked_mul(times));
+        self.add_term(by, i128::from(constant).checked_mul(times));
         for (monomial, coefficient) in terms {
             match monomial.times(by) {
                 Some(product) => {
-                    self.add_term(product, i128::from(*coefficient).checked_mul(times));
+                    self.add_term(&product, i128::from(*coefficient).checked_mul(times));
                 }
                 None => self.fail(),
             }
         }
     }
 
-    fn add_term(&mut self, monomial: Monomial, coefficient: Option<i128>) {
+    fn add_term(&mut self, monomial: &Monomial, coefficient: Option<i128>) {
         let Some(coefficient) = coefficient else {
             return self.fail();
         };
         if self.failed || coefficient == 0 {
             return;
         }
-        let sum = self.terms.get(&monomial).copied().unwrap_or(0);
-        match sum.checked_add(coefficient) {
-            Some(0) => {
-                self.terms.remove(&monomial);
-            }
-            Some(sum) => {
-                self.terms.insert(monomial, sum);
-            }
-            None => self.failed = true,
+        match self.terms.get_mut(monomial) {
+            None => drop(self.terms.insert(monomial.clone(), coefficient)),
+            Some(sum) => match sum.checked_add(coefficient) {
+                Some(0) => drop(self.terms.remove(monomial)),
+                Some(total) => *sum = total,
+                None => self.failed = true,
+            },
         }
         self.failed |= self.terms.len() > MAX_COLLECTED;
     }

@@ -27,7 +27,7 @@ fn nodes(report: &Report) -> String {
     let head = ["name", "op_type", "domain", "scope"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
     let mut text = row(head.chain(["coverage"]).map(str::to_string));
     for node in report.nodes.iter().filter(|node| !node.alternative) {
-        let head = [&node.name, &node.op_type, &node.domain, &node.scope].map(String::clone);
+        let head = [&node.name, node.op_type.as_ref(), &node.domain, &node.scope].map(str::to_string);
         let coverage = format!("{:?}", node.coverage).to_lowercase();
         text += &row(head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage]));
     }
