@@ -254,8 +254,7 @@ fn tensors_that_are_stored_oddly() {
         "a short payload is not known"
     );
     assert!(with(&|tensor| tensor.raw_data = None).starts_with("ok f32["));
-    let huge = with(&|tensor| tensor.dims = vec![1 << 40]);
-    assert!(huge.contains("node \"r\" (Reshape)"), "{huge}");
+    assert_eq!(with(&|tensor| tensor.dims = vec![1 << 40]), "ok ?[*]", "no payload holds a shape of this rank");
     assert!(with(&|tensor| tensor.data_location = 1).starts_with("ok f32["), "external data is not opened");
     // The unpacked form of a packed field is legal.
     let unpacked = |tensor: &mut TensorProto| {
@@ -428,7 +427,10 @@ fn loops_in_loops() {
             let node = with_body(node("loop=Loop m c x -> y"), "body", nested_loops(depth, grow));
             model.graph.as_mut().unwrap().node.push(node);
             let found = soon("loops", &model);
-            assert!(found.starts_with("ok") || found.contains("overflow"), "{trips} {depth}: {found}");
+            assert!(
+                found.starts_with("ok") || found.contains("overflow") || found.contains("64-bit integers"),
+                "{trips} {depth}: {found}"
+            );
         }
     }
 }
