@@ -1,5 +1,6 @@
 //! Files and arguments that are wrong, absurd or made to hurt: each ends in a clear error, or in an account that says
 //! what it does not know, soon and in little memory.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -408,15 +409,14 @@ fn bodies_in_bodies() {
 /// Loops in loops; `grow` makes the state of each change its size.
 fn nested_loops(depth: usize, grow: bool) -> GraphProto {
     let step = if grow { "Concat s s -> t axis=0" } else { "Relu s -> t" };
-    let body = match depth {
+    match depth {
         0 => graph(&format!("in i i64[]; in k bool[]; in s; {step}; Identity k -> l; out l t")),
         _ => {
             let mut body = graph(&format!("in i i64[]; in k bool[]; in s; {step}; Identity k -> l; out l u"));
             body.node.push(with_body(node("Loop m k t -> u"), "body", nested_loops(depth - 1, grow)));
             body
         }
-    };
-    body
+    }
 }
 
 #[test]

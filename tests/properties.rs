@@ -3,6 +3,8 @@
 //!
 //! `PROPTEST_CASES` sets the number of cases.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fmt::Write;
