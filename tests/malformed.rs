@@ -1,5 +1,6 @@
 //! Files and arguments that are wrong, absurd or made to hurt: each ends in a clear error, or in an account that says
 //! what it does not know, soon and in little memory.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -254,8 +255,7 @@ fn tensors_that_are_stored_oddly() {
         "a short payload is not known"
     );
     assert!(with(&|tensor| tensor.raw_data = None).starts_with("ok f32["));
-    let huge = with(&|tensor| tensor.dims = vec![1 << 40]);
-    assert!(huge.contains("node \"r\" (Reshape)"), "{huge}");
+    assert_eq!(with(&|tensor| tensor.dims = vec![1 << 40]), "ok ?[*]", "no payload holds a shape of this rank");
     assert!(with(&|tensor| tensor.data_location = 1).starts_with("ok f32["), "external data is not opened");
     // The unpacked form of a packed field is legal.
     let unpacked = |tensor: &mut TensorProto| {
@@ -409,15 +409,14 @@ fn bodies_in_bodies() {
 /// Loops in loops; `grow` makes the state of each change its size.
 fn nested_loops(depth: usize, grow: bool) -> GraphProto {
     let step = if grow { "Concat s s -> t axis=0" } else { "Relu s -> t" };
-    let body = match depth {
+    match depth {
         0 => graph(&format!("in i i64[]; in k bool[]; in s; {step}; Identity k -> l; out l t")),
         _ => {
             let mut body = graph(&format!("in i i64[]; in k bool[]; in s; {step}; Identity k -> l; out l u"));
             body.node.push(with_body(node("Loop m k t -> u"), "body", nested_loops(depth - 1, grow)));
             body
         }
-    };
-    body
+    }
 }
 
 #[test]
@@ -428,7 +427,10 @@ fn loops_in_loops() {
             let node = with_body(node("loop=Loop m c x -> y"), "body", nested_loops(depth, grow));
             model.graph.as_mut().unwrap().node.push(node);
             let found = soon("loops", &model);
-            assert!(found.starts_with("ok") || found.contains("overflow"), "{trips} {depth}: {found}");
+            assert!(
+                found.starts_with("ok") || found.contains("overflow") || found.contains("64-bit integers"),
+                "{trips} {depth}: {found}"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 //! `in x f32[1,n,8]; init s i64[2]{0,-1}; reshape=Reshape x s -> y allowzero=1; out y`: statements are separated by
 //! semicolons. A node may have a name before `=` and a domain before `::`; `_` is an input or output left out.
 //! Attributes are integers, numbers with a point, `'strings'` or lists of them; bodies are added by [`with_body`].
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use bytes::Bytes;
 use lwstat::onnx::*;
