@@ -54,9 +54,6 @@ impl Dim {
         if terms.is_empty() {
             return Dim::from(constant);
         }
-        if let Some(pair) = extrema_pair(&terms) {
-            return without_pair(terms, constant, &pair);
-        }
         if terms.len() > MAX_TERMS {
             return Dim::UNDEFINED;
         }
@@ -70,6 +67,17 @@ impl Dim {
         }
         let interval = interval_of_terms(&terms, constant);
         Dim(Repr::Expr(Arc::new(Poly { terms, constant, interval, depth, weight })))
+    }
+
+    /// The same expression, each minimum joined with the maximum of the same two expressions: an axis sliced in two at
+    /// one place and put together again is whole. Sums do not do so by themselves: `min + max - max` stays `min`.
+    pub(crate) fn with_extrema_joined(self) -> Dim {
+        let mut dim = self;
+        while let Some(pair) = extrema_pair(dim.parts().0) {
+            let (terms, constant) = dim.parts();
+            dim = without_pair(terms.to_vec(), constant, &pair);
+        }
+        dim
     }
 
     pub(super) fn from_atom(atom: Atom) -> Dim {
