@@ -274,18 +274,27 @@ fn sparse(proto: &crate::onnx::SparseTensorProto) -> Value {
     Tensor::new(dtype, proto.dims.iter().map(|&dim| Dim::from(dim)).collect()).into()
 }
 
-/// Why a tensor cannot be: a size that is negative or overflows.
+/// A size of this value, or an element of its contents, is a formula.
+fn is_symbolic(value: &Value) -> bool {
+    let Some(tensor) = value.as_tensor() else { return false };
+    let formula = |dim: &Dim| dim.as_int().is_none();
+    let inside = |scalar: &Scalar| matches!(scalar, Scalar::Int(value) if formula(value));
+    tensor.shape.iter().flatten().any(formula) || tensor.scalars().is_some_and(|list| list.iter().any(inside))
+}
+
+/// Why a tensor cannot be: a size that is negative or overflows. The product of formulas may be too long to hold.
 fn impossible(tensor: &Tensor) -> Option<String> {
     let shape = tensor.shape.as_ref()?;
     if shape.len() > RANK_LIMIT {
         return Some(format!("has more than {RANK_LIMIT} dimensions, which nothing can run"));
     }
-    let overflows = || shape.iter().any(Dim::is_undefined) || shape.iter().product::<Dim>().is_undefined();
+    let numbers = || shape.iter().all(|dim| dim.as_int().is_some());
+    let overflows = || shape.iter().any(Dim::is_undefined) || numbers() && shape.iter().product::<Dim>().is_undefined();
     if shape.iter().any(|dim| dim.as_int().is_some_and(|size| size < 0)) {
         let sizes: Vec<_> = shape.iter().map(Dim::to_string).collect();
         return Some(format!("would have the impossible shape {}", sizes.join("×")));
     }
-    overflows().then(|| "has more elements than 64-bit integers can count, or a formula too long to hold".to_string())
+    overflows().then(|| "has more elements than 64-bit integers can count".to_string())
 }
 
 fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_>) -> Result<TypedNode<'g>> {
@@ -309,6 +318,14 @@ fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_
     outputs.resize(node.outputs.len(), Value::Unknown);
     for (id, mut value) in node.outputs.iter().zip(outputs) {
         let Some(id) = id else { continue };
+        if let Value::Tensor(tensor) = &mut value
+            && tensor.shape.iter().flatten().any(Dim::is_undefined)
+            && node.inputs.iter().flatten().any(|input| is_symbolic(&typed.values[input.index()]))
+        {
+            // A formula too long to hold: at given sizes it is a number.
+            tensor.shape = None;
+            facts.unknown = true;
+        }
         if let Some(reason) = value.as_tensor().and_then(impossible) {
             return Err(Error::new(format!("its output \"{}\" {reason}", typed.graph.name(*id))));
         }

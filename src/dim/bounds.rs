@@ -1,5 +1,6 @@
 //! Sound lower and upper bounds of expressions, for symbols at least one and data sizes at least zero.
 
+use super::floor::{gcd_of, map_coefficients};
 use super::monomial::{Atom, Kind, Monomial};
 use super::poly::{Poly, Term};
 use super::{Dim, Repr};
@@ -190,6 +191,14 @@ fn lower_bound(dim: &Dim, goal: i64, fuel: &mut u32) -> Option<i64> {
         Repr::Expr(poly) => poly,
     };
     let mut best = poly.interval.lower();
+    let content = poly.terms.iter().fold(0, |gcd, (_, value)| gcd_of(gcd, *value));
+    if best < Some(goal) && content > 1 {
+        // Rounding to whole numbers is worth the more, the smaller they are.
+        let part = map_coefficients(&(dim - poly.constant), |value| value / content);
+        let goal = goal.saturating_sub(poly.constant).saturating_add(content - 1).div_euclid(content);
+        let whole = |low: i64| low.checked_mul(content)?.checked_add(poly.constant);
+        return best.max(lower_bound(&part, goal, fuel).and_then(whole));
+    }
     if best < Some(goal) {
         best = best.max(shifted_lower_bound(poly));
     }

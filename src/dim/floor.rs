@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::extremum::{Side, extremum};
 use super::monomial::{Atom, Monomial};
 use super::poly::{MAX_TERMS, Term};
 use super::{Dim, Repr};
@@ -56,7 +57,11 @@ pub(super) fn floor_of_exprs(numerator: &Dim, divisor: &Dim) -> Dim {
         Some(by) => floor_by_int(numerator, by),
         None if divisor.is_at_least(1) => floor_by_positive(numerator, divisor),
         None if (-divisor).is_at_least(1) => floor_by_positive(&-numerator, &-divisor),
-        None => Dim::from_atom(Atom::floor(numerator.clone(), divisor.clone())),
+        // Where the divisor is zero there is no value, so a quotient without remainder holds wherever there is one.
+        None => match divide(numerator, divisor) {
+            Some((quotient, remainder)) if remainder == 0 => quotient,
+            _ => Dim::from_atom(Atom::floor(numerator.clone(), divisor.clone())),
+        },
     }
 }
 
@@ -84,11 +89,26 @@ fn floor_by_int(numerator: &Dim, by: i64) -> Dim {
         {
             return whole + low.div_euclid(by);
         }
+        if let Some(divided) = floor_of_arguments(&part, by) {
+            return whole + divided;
+        }
         match without_inner_floor(&part, by) {
             Some((inner, product)) => (part, by) = (inner, product),
             None => return whole + Dim::from_atom(Atom::floor(part, Dim::from(by))),
         }
     }
+}
+
+/// A floor grows with its numerator: that of a minimum or maximum is the minimum or maximum of the arguments' floors.
+fn floor_of_arguments(part: &Dim, by: i64) -> Option<Dim> {
+    let (atom, offset) = part.lone_atom()?;
+    let (side, of) = match atom {
+        Atom::Min(of) => (Side::Min, of),
+        Atom::Max(of) => (Side::Max, of),
+        Atom::Symbol(..) | Atom::Floor(_) => return None,
+    };
+    let floors = of.iter().map(|argument| floor_by_int(&(argument + offset), by));
+    floors.reduce(|a, b| extremum(side, &a, &b))
 }
 
 /// `floor((floor(x / a) + y) / b)` is `floor((x + a * y) / (a * b))`, if there is one such floor.
@@ -177,7 +197,7 @@ fn term_count(dim: &Dim) -> usize {
     terms.len() + usize::from(constant != 0)
 }
 
-fn map_coefficients(dim: &Dim, map: impl Fn(i64) -> i64) -> Dim {
+pub(super) fn map_coefficients(dim: &Dim, map: impl Fn(i64) -> i64) -> Dim {
     let (terms, constant) = dim.parts();
     let mapped = terms
         .iter()
@@ -188,7 +208,7 @@ fn map_coefficients(dim: &Dim, map: impl Fn(i64) -> i64) -> Dim {
 }
 
 /// The greatest common divisor, or one when it does not fit (it is 2^63 for `i64::MIN` alone).
-fn gcd_of(a: i64, b: i64) -> i64 {
+pub(super) fn gcd_of(a: i64, b: i64) -> i64 {
     let (mut a, mut b) = (a.unsigned_abs(), b.unsigned_abs());
     while b != 0 {
         (a, b) = (b, a % b);

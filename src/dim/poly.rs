@@ -69,6 +69,17 @@ impl Dim {
         Dim(Repr::Expr(Arc::new(Poly { terms, constant, interval, depth, weight })))
     }
 
+    /// The same expression, each minimum joined with the maximum of the same two expressions: an axis sliced in two at
+    /// one place and put together again is whole. Sums do not do so by themselves: `min + max - max` stays `min`.
+    pub(crate) fn with_extrema_joined(self) -> Dim {
+        let mut dim = self;
+        while let Some(pair) = extrema_pair(dim.parts().0) {
+            let (terms, constant) = dim.parts();
+            dim = without_pair(terms.to_vec(), constant, &pair);
+        }
+        dim
+    }
+
     pub(super) fn from_atom(atom: Atom) -> Dim {
         Dim::from_terms(vec![(Monomial::new(vec![(atom, 1)]), 1)], 0)
     }
@@ -213,6 +224,48 @@ impl Dim {
         let products: Option<Vec<Term>> = first.iter().chain(terms).map(product).collect();
         products.map_or(Dim::UNDEFINED, |terms| Dim::from_terms(terms, 0))
     }
+}
+
+/// A minimum and a maximum of the same two expressions in the same product, which sum to those expressions.
+struct Pair {
+    least: usize,
+    greatest: usize,
+    /// What both are multiplied by.
+    rest: Monomial,
+    of: Arc<[Dim]>,
+}
+
+/// Finds a pair whose coefficients have the same sign: a rolled axis is sliced in two and joined again.
+fn extrema_pair(terms: &[Term]) -> Option<Pair> {
+    if terms.len() < 2 {
+        return None;
+    }
+    let occurrences = terms.iter().enumerate().flat_map(|(least, (monomial, coefficient))| {
+        monomial.factors().iter().enumerate().map(move |(at, factor)| (least, monomial, *coefficient, at, factor))
+    });
+    occurrences.into_iter().find_map(|(least, monomial, coefficient, at, factor)| {
+        let (Atom::Min(of), 1) = factor else { return None };
+        if of.len() != 2 {
+            return None;
+        }
+        let mut others = monomial.factors().to_vec();
+        others.remove(at);
+        let rest = Monomial::new(others);
+        let twin = rest.times(&Monomial::new(vec![(Atom::Max(of.clone()), 1)]))?;
+        let greatest = terms.binary_search_by(|(candidate, _)| candidate.cmp(&twin)).ok()?;
+        let same_sign = (terms[greatest].1 < 0) == (coefficient < 0);
+        same_sign.then(|| Pair { least, greatest, rest, of: of.clone() })
+    })
+}
+
+fn without_pair(mut terms: Vec<Term>, constant: i64, pair: &Pair) -> Dim {
+    let (a, b) = (terms[pair.least].1, terms[pair.greatest].1);
+    let shared = if a.unsigned_abs() < b.unsigned_abs() { a } else { b };
+    terms[pair.least].1 -= shared;
+    terms[pair.greatest].1 -= shared;
+    terms.retain(|(_, coefficient)| *coefficient != 0);
+    let sum: Dim = pair.of.iter().sum();
+    Dim::from_terms(terms, constant) + sum.times_term(&(pair.rest.clone(), shared))
 }
 
 /// Collects a sum of many terms; partial sums may exceed what the result may hold.

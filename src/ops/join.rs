@@ -55,6 +55,8 @@ fn concat(call: &Call) -> Result<Vec<Value>> {
     if tensors.iter().any(|tensor| tensor.shape.is_none()) {
         result[along] = call.decided(&along.to_string());
     }
+    // A rolled axis was cut in two at some place, before or past its end.
+    result[along] = std::mem::replace(&mut result[along], Dim::ZERO).with_extrema_joined();
     let dtype = tensors.iter().map(|tensor| tensor.dtype).find(|dtype| *dtype != DType::Undefined).unwrap_or_default();
     Ok(vec![concat_scalars(Tensor::new(dtype, result), &tensors, along).into()])
 }
@@ -200,6 +202,7 @@ mod tests {
             Concat f32[2,3] f32[3,4] axis=1 -> error differ beside axis 1: 2×3 and 3×4
             Concat f32[2,3] f32[2] axis=1 -> error differ
             Concat f32[2,3] axis=2 -> error outside
+            Concat f32[min(3,2*n),4] f32[max(3,2*n)-3,4] axis=0 -> f32[2*n,4]
             Concat f32[*] f32[2,3] axis=1 -> f32[2,$node.1]
             Concat f32[*] axis=1 -> unknown
             Concat i64[1]{n} i64[1] i64[2]{12,64} axis=0 -> i64[4]{n,?,12,64}

@@ -50,9 +50,25 @@ fn equal_expressions_compare_equal() {
         ("floor(h/2 + 1/2)", "(h + 1)//2"),
         ("Mod(a, 4) + FloorDiv(a, 4)*4", "a"),
         ("(a + 1)*(a - 1) + 1", "a*a"),
+        ("max(0, 2*(h//4) - 2*(h//8))", "2*(h//4) - 2*(h//8)"),
+        ("max(1, 2*(h//4) - 2*(h//8))//2", "h//4 - h//8"),
+        ("max(a, 8*b - 3)//4", "max(a//4, 2*b - 1)"),
+        ("(n*(a - 2)*(b - 2))//((a - 2)*(b - 2))", "n"),
     ];
     for (left, right) in rows {
         assert_eq!(dim(left), dim(right), "{left} = {right}");
+    }
+}
+
+#[test]
+fn extrema_of_the_same_two_join() {
+    let rows = [
+        ("min(3, a*7) + max(3, a*7) - 3", "a*7"),
+        ("b*min(a, 7*c) + 2*b*max(a, 7*c)", "a*b + 7*b*c + b*max(a, 7*c)"),
+        ("max(a, b) - min(a, b)", "max(a, b) - min(a, b)"),
+    ];
+    for (left, right) in rows {
+        assert_eq!(dim(left).with_extrema_joined(), dim(right), "{left} = {right}");
     }
 }
 
