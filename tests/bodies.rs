@@ -58,7 +58,7 @@ fn report(graph: GraphProto) -> lwstat::Result<Report> {
 
 /// An output's shape as code.
 fn shape(report: &Report, output: &str) -> String {
-    let tensor = report.model.outputs.iter().find(|tensor| tensor.name == output).unwrap();
+    let tensor = report.model.outputs.iter().find(|tensor| *tensor.name == *output).unwrap();
     tensor.shape.as_ref().unwrap().iter().map(Dim::code).collect::<Vec<_>>().join(", ")
 }
 

@@ -83,12 +83,12 @@ fn exported_networks_have_the_counts_of_the_live_modules() {
 fn floats_that_steer(report: &Report) -> i64 {
     let reads = |op: &str| -> BTreeSet<&str> {
         let nodes = report.nodes.iter().filter(|node| (node.op_type == "Clip") == (op == "Clip"));
-        nodes.flat_map(|node| node.inputs.iter().map(String::as_str)).collect()
+        nodes.flat_map(|node| node.inputs.iter().map(|name| &**name)).collect()
     };
     let (clips, others) = (reads("Clip"), reads("other"));
     let float = |dtype: Option<&str>| dtype.is_some_and(|dtype| dtype.starts_with('f'));
     let steers = |tensor: &&lwstat::report::TensorInfo| {
-        let name = tensor.tensor.name.as_str();
+        let name = &*tensor.tensor.name;
         tensor.kind == TensorKind::Constant
             && float(tensor.tensor.dtype)
             && clips.contains(name)
@@ -134,7 +134,7 @@ fn third_party_models_have_the_shapes_that_a_runtime_produces() {
     for (model, facts) in truth("wild")["shapes"].as_object().unwrap() {
         let report = report(&format!("fixtures/wild/{model}.onnx"), &given(facts));
         for (name, reference) in facts["tensors"].as_object().unwrap() {
-            let Some(tensor) = report.tensors.iter().find(|tensor| tensor.tensor.name == *name) else {
+            let Some(tensor) = report.tensors.iter().find(|tensor| *tensor.tensor.name == **name) else {
                 wrong.push(format!("{model}: there is no {name}"));
                 continue;
             };

@@ -65,7 +65,7 @@ fn every_output_has_the_reference_dtype_and_shape() {
             total += 1;
             let sizes: Vec<String> = output[1].as_array().unwrap().iter().map(Value::to_string).collect();
             let reference = (short(output[0].as_str().unwrap()), sizes.join(", "));
-            let tensor = report.model.outputs.iter().find(|tensor| tensor.name == *name).unwrap();
+            let tensor = report.model.outputs.iter().find(|tensor| *tensor.name == **name).unwrap();
             let shape = tensor.shape.as_deref();
             let text = |dims: &[Dim]| dims.iter().map(Dim::code).collect::<Vec<_>>().join(", ");
             let got = (tensor.dtype.unwrap_or("?"), shape.map_or("?".to_string(), text));
