@@ -79,6 +79,10 @@ fn cut(size: &Dim, start: &Dim, end: &Dim, step: i64) -> Cut {
 fn from_front(bound: &Dim, size: &Dim) -> Dim {
     // Exporters write the ends of 32 and 64 bits, or 10⁹, for the end of an axis: none is that long.
     const FAR: i64 = 1_000_000_000;
+    if let (Some(bound), Some(size)) = (bound.as_int(), size.as_int()) {
+        // One place beyond either end is as good as any, and differences of bounds cannot overflow.
+        return Dim::from(if bound < 0 { bound.saturating_add(size) } else { bound }.clamp(-1, size.max(0)));
+    }
     match bound.as_int() {
         Some(bound) if bound >= FAR && size.as_int().is_none() => return size.clone(),
         Some(bound) if bound <= -FAR && size.as_int().is_none() => return Dim::from(-1i64),
@@ -217,6 +221,9 @@ mod tests {
             Slice@1 f32[20,10,5] starts=[0,0] ends=[3,10] axes=[0,1] -> f32[3,10,5]
             Slice@9 f32[20,10,5] starts=[0,0,3] ends=[20,10,4] -> f32[20,10,1]
             Slice@9 f32[20] starts=[0] ends=[9223372036854775807] axes=[0] -> f32[20]
+            Slice@9 i64[4]{2,3,5,7} starts=[-9223372036854775808] ends=[-2] -> i64[2]{2,3}
+            Slice i64[4]{2,3,5,7} i64[1]{-9223372036854775807} i64[1]{9223372036854775807} -> i64[4]{2,3,5,7}
+            Slice i64[4]{2,3,5,7} i64[1]{-9223372036854775807} i64[1]{-2} i64[1]{0} i64[1]{-1} -> i64[0]
             Slice f32[20,10,5] i64[2]{0,0} i64[2]{3,10} i64[2]{0,-2} i64[2]{1,1} -> f32[3,10,5]
             Slice f32[20,10,5] i64[1]{0} i64[1]{-1} i64[1]{1} -> f32[20,9,5]
             Slice f32[20,10,5] i64[1]{1000} i64[1]{1000} i64[1]{1} -> f32[20,0,5]
