@@ -519,6 +519,8 @@ pub fn scalars_of(dims: impl IntoIterator<Item = Dim>) -> Vec<Scalar> {
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod versions;
 
 #[cfg(test)]
 mod tests {
