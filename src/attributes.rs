@@ -1,17 +1,43 @@
 //! Typed access to a node's attributes.
 
-use std::borrow::Cow;
-
 use crate::onnx::{AttributeProto, GraphProto, SparseTensorProto, TensorProto, TypeProto};
 use crate::ops::{Result, invalid};
 
 /// A node's attributes. Every getter returns `None` for an absent attribute and an error for one of another type.
 #[derive(Clone, Debug, Default)]
-pub struct Attributes<'m>(pub Cow<'m, [AttributeProto]>);
+pub struct Attributes<'m> {
+    own: &'m [AttributeProto],
+    /// Inside a function, where some are references: all that have a value, by the name that the node gives them.
+    /// Nothing is copied: an attribute may be as large as the file, and the function be called often.
+    bound: Option<Vec<(&'m str, &'m AttributeProto)>>,
+}
 
-impl Attributes<'_> {
-    fn find(&self, name: &str) -> Option<&AttributeProto> {
-        self.0.iter().find(|attribute| attribute.name == name)
+impl<'m> Attributes<'m> {
+    /// A node's own.
+    pub fn of(own: &'m [AttributeProto]) -> Attributes<'m> {
+        Attributes { own, bound: None }
+    }
+
+    /// The attributes of a function's node: references take their value from the function's call, else from its defaults.
+    pub fn bind(own: &'m [AttributeProto], actual: &Attributes<'m>, defaults: &'m [AttributeProto]) -> Attributes<'m> {
+        if own.iter().all(|attribute| attribute.ref_attr_name.is_empty()) {
+            return Attributes::of(own);
+        }
+        let bound = own.iter().filter_map(|attribute| {
+            let value = match attribute.ref_attr_name.as_str() {
+                "" => attribute,
+                name => actual.find(name).or_else(|| defaults.iter().find(|default| default.name == name))?,
+            };
+            Some((attribute.name.as_str(), value))
+        });
+        Attributes { own, bound: Some(bound.collect()) }
+    }
+
+    fn find(&self, name: &str) -> Option<&'m AttributeProto> {
+        match &self.bound {
+            None => self.own.iter().find(|attribute| attribute.name == name),
+            Some(bound) => bound.iter().find(|(given, _)| *given == name).map(|(_, attribute)| *attribute),
+        }
     }
 
     fn typed<T>(&self, name: &str, kind: &str, get: impl Fn(&AttributeProto) -> Option<T>) -> Result<Option<T>> {

@@ -27,17 +27,21 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Hold counts against published figures; exits 1 where one deviates and no fixture records why
     Verify(VerifyArgs),
+    /// Hold a model against ShuffleNetV2's guidelines G1–G4; exits 1 where a denied one is not kept
+    Lint(LintArgs),
     /// Print the operator table: what counts as MACs and FLOPs for every operator
     Ops,
     /// Print the metric table: the rule of every metric
     Metrics,
+    /// Print the JSON schema of --format json
+    Schema,
 }
 
 #[derive(Args)]
 pub(crate) struct ReportArgs {
     /// Model file, or - for standard input
     #[arg(required = true, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
+    pub(crate) model: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) fixed: FixedArgs,
     /// Group nodes by operator, by module, or not at all
@@ -55,6 +59,9 @@ pub(crate) struct ReportArgs {
     /// All digits instead of prefixes (M, MiB)
     #[arg(long)]
     pub(crate) exact: bool,
+    /// Show how low the peak of the activation memory can be brought: in place, best order, lower bound, arena
+    #[arg(long)]
+    pub(crate) memory: bool,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]
     pub(crate) strict: bool,
@@ -63,16 +70,38 @@ pub(crate) struct ReportArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct LintArgs {
+    /// Model file, or - for standard input
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: std::path::PathBuf,
+    /// Exit 1 where the findings of one of these (G1, G2, G3, G4) together reach the share of --from
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RULE_IDS)]
+    pub(crate) deny: Vec<String>,
+    /// Leave these out
+    #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RULE_IDS)]
+    pub(crate) allow: Vec<String>,
+    /// Share of the model's memory access, in per cent, from which a denied guideline is not kept
+    #[arg(long, value_name = "PERCENT", default_value_t = 1.0)]
+    pub(crate) from: f64,
+    #[command(flatten)]
+    pub(crate) fixed: FixedArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+const RULE_IDS: [&str; 4] = ["G1", "G2", "G3", "G4"];
+
+#[derive(Args)]
 pub(crate) struct VerifyArgs {
     /// Model files
     #[arg(required = true, value_name = "MODEL")]
-    pub(crate) models: Vec<String>,
+    pub(crate) models: Vec<std::path::PathBuf>,
     /// Take the figures of this network instead of the one named as the file
     #[arg(long = "as", value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Take the figures from this fixture file
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
-    pub(crate) figures: Option<String>,
+    pub(crate) figures: Option<std::path::PathBuf>,
     #[command(flatten)]
     pub(crate) fixed: FixedArgs,
     #[command(flatten)]

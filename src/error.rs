@@ -40,6 +40,17 @@ impl Error {
     }
 
     fn place(&self) -> String {
-        self.node.as_ref().map(|(name, op_type)| format!("node \"{name}\" ({op_type}): ")).unwrap_or_default()
+        let place = |(name, op_type): &(String, String)| format!("node \"{}\" ({}): ", short(name), short(op_type));
+        self.node.as_ref().map(place).unwrap_or_default()
     }
+}
+
+/// A name as it is, or the ends of one that no screen can show: names in functions hold those of all calls before them.
+fn short(name: &str) -> std::borrow::Cow<'_, str> {
+    const END: usize = 120;
+    let count = name.chars().count();
+    if count <= 2 * END {
+        return name.into();
+    }
+    name.chars().take(END).chain(['…']).chain(name.chars().skip(count - END)).collect()
 }

@@ -15,8 +15,11 @@ use crate::onnx::{
     metadata,
 };
 
-/// The most nodes that a model may have once its functions are inlined.
-const NODE_LIMIT: usize = 1_000_000;
+/// The most nodes and tensors that inlining functions may make, a long name counted as several.
+const INLINED_LIMIT: usize = 250_000;
+
+/// The longest name of a node or tensor, in bytes, with the calls of functions that hold it.
+const NAME_LIMIT: usize = 1 << 14;
 
 /// How deep functions may call functions, and bodies hold bodies.
 const DEPTH_LIMIT: usize = 64;
@@ -133,7 +136,7 @@ impl<'m> Graph<'m> {
             functions.entry((domain(&function.domain), function.name.as_str())).or_default().push(function);
         }
         let opsets = model.opset_import.iter().map(|import| (domain(&import.domain), import.version)).collect();
-        let mut builder = Builder { functions, scopes: Vec::new(), levels: Vec::new(), calls: Vec::new(), nodes: 0 };
+        let mut builder = Builder { functions, scopes: Vec::new(), levels: Vec::new(), calls: Vec::new(), inlined: 0 };
         builder.graph(proto, None, &opsets, None)
     }
 
@@ -165,7 +168,8 @@ struct Builder<'m> {
     levels: Vec<Graph<'m>>,
     /// The functions being inlined, outermost first.
     calls: Vec<*const FunctionProto>,
-    nodes: usize,
+    /// What inlining has made: nodes and tensors.
+    inlined: usize,
 }
 
 /// The source of an output until its node is built; it stays where a function does not produce what it promises.
@@ -198,7 +202,9 @@ impl<'m> Builder<'m> {
         }
         for input in &proto.input {
             // Until IR version 4 initializers had to be listed as inputs, too: those have their value.
-            let stored = self.scopes[scope].names.contains_key(input.name.as_str());
+            let known = self.scopes[scope].names.get(input.name.as_str()).copied().flatten();
+            let stored =
+                known.is_some_and(|id| !matches!(self.levels[level].tensors[id.index()].source, Source::Input(_)));
             if !stored {
                 let id = self.define(scope, &input.name, Source::Input(input.r#type.as_ref()), "")?;
                 self.levels[level].inputs.push(id);
@@ -215,10 +221,29 @@ impl<'m> Builder<'m> {
         finish(graph)
     }
 
+    /// Notes a node or tensor of this name.
+    fn grow(&mut self, name: &str) -> Result<()> {
+        if name.len() > NAME_LIMIT {
+            let start: String = name.chars().take(64).collect();
+            return Err(Error::new(format!("the name \"{start}…\" is longer than {NAME_LIMIT} bytes: shorten it")));
+        }
+        if !self.calls.is_empty() {
+            // Outside functions there are no more than the file holds.
+            self.inlined += 1 + name.len() / 64;
+        }
+        match self.inlined <= INLINED_LIMIT {
+            true => Ok(()),
+            false => Err(Error::new(format!(
+                "its functions call functions so often that inlining them makes more than {INLINED_LIMIT} nodes and tensors"
+            ))),
+        }
+    }
+
     fn define(&mut self, scope: usize, name: &'m str, source: Source<'m>, prefix: &str) -> Result<TensorId> {
+        let label = if prefix.is_empty() { Cow::Borrowed(name) } else { Cow::Owned(format!("{prefix}{name}")) };
+        self.grow(&label)?;
         let tensors = &mut self.levels[self.scopes[scope].level].tensors;
         let id = TensorId(tensors.len() as u32);
-        let label = if prefix.is_empty() { Cow::Borrowed(name) } else { Cow::Owned(format!("{prefix}{name}")) };
         tensors.push(Edge { name: label, source });
         match self.scopes[scope].names.insert(name, Some(id)) {
             None => Ok(id),
@@ -299,12 +324,7 @@ impl<'m> Builder<'m> {
                 .find(|candidate| candidate.overload == proto.overload)
                 .or(overloads.first().copied())
         });
-        self.nodes += 1;
-        if self.nodes > NODE_LIMIT {
-            return Err(Error::new(format!(
-                "the model has more than {NODE_LIMIT} nodes once its functions are inlined"
-            )));
-        }
+        self.grow(&name)?;
         if let Some(called) = called {
             return self.call(called, &name, &inputs, &outputs, &attributes, level);
         }
@@ -412,19 +432,10 @@ struct Region<'m, 'c> {
 impl<'m> Region<'m, '_> {
     /// A node's attributes with references to the function's attributes replaced by their values.
     fn bind(&self, own: &'m [AttributeProto]) -> Attributes<'m> {
-        let Some((actual, defaults)) = self.attributes else { return Attributes(Cow::Borrowed(own)) };
-        if own.iter().all(|attribute| attribute.ref_attr_name.is_empty()) {
-            return Attributes(Cow::Borrowed(own));
+        match self.attributes {
+            Some((actual, defaults)) => Attributes::bind(own, actual, defaults),
+            None => Attributes::of(own),
         }
-        let bound = own.iter().filter_map(|attribute| {
-            if attribute.ref_attr_name.is_empty() {
-                return Some(attribute.clone());
-            }
-            let named = |candidate: &&AttributeProto| candidate.name == attribute.ref_attr_name;
-            let value = actual.0.iter().find(named).or_else(|| defaults.iter().find(named))?;
-            Some(AttributeProto { name: attribute.name.clone(), ref_attr_name: String::new(), ..value.clone() })
-        });
-        Attributes(Cow::Owned(bound.collect()))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Source, TensorId};
 use crate::onnx::{DimensionValue, ModelProto, TypeProto, ValueInfoProto};
 use crate::ops::{self, Bodies, Call, Infer, Op, Stop, Times};
-use crate::tensor::{DType, Scalar, Tensor, Value};
+use crate::tensor::{DType, RANK_LIMIT, Scalar, Tensor, Value};
 
 /// Sizes and shapes that the caller fixes.
 #[derive(Clone, Debug, Default)]
@@ -109,19 +109,38 @@ pub fn infer<'g>(graph: &'g Graph<'g>, file: &ModelProto, bindings: &Bindings) -
     )
 }
 
-/// The most nodes that bodies may run: loops within loops could be followed for ever. What goes beyond stays unknown.
-const WORK_LIMIT: u64 = 500_000;
+/// The most work beside one visit of every node, in elements of contents: runs of bodies (loops within loops could be
+/// followed for ever), contents (they could be large at every node) and long formulas. What goes beyond stays unknown.
+const WORK_LIMIT: u64 = 10_000_000;
+
+/// The work of a node in a body, without its contents.
+const NODE_WORK: u64 = 20;
+
+/// A node's contents and formulas are free up to here: they steer shapes, and are as many as nodes.
+const FREE_WORK: u64 = 64;
 
 /// What all graphs of one model share.
 struct Context<'c> {
     file: &'c ModelProto,
     declared: OnceCell<FxHashMap<String, Value>>,
     sizes: &'c FxHashMap<String, i64>,
-    /// Nodes that bodies have run.
+    /// Work done.
     work: Cell<u64>,
 }
 
 impl Context<'_> {
+    /// Whether so much work may be done; it is then taken as done.
+    fn affords(&self, work: u64) -> bool {
+        let sum = self.work.get().saturating_add(work);
+        if work > FREE_WORK {
+            if sum > WORK_LIMIT {
+                return false;
+            }
+            self.work.set(sum);
+        }
+        true
+    }
+
     /// What the file's `value_info` says of a tensor. It is decoded when the first unknown operator asks.
     fn declared(&self, name: &str) -> Value {
         let table = self.declared.get_or_init(|| {
@@ -129,7 +148,8 @@ impl Context<'_> {
             let decoded = entries.iter().filter_map(|entry| ValueInfoProto::decode(entry.clone()).ok());
             let outputs = self.file.graph.iter().flat_map(|graph| graph.output.iter().cloned());
             let typed = |info: ValueInfoProto| (typed(info.r#type.as_ref(), &info.name, self.sizes), info.name);
-            decoded.chain(outputs).map(typed).map(|(value, name)| (name, value)).collect()
+            let known = decoded.chain(outputs).map(typed).filter(|(value, _)| !matches!(value, Value::Unknown));
+            known.map(|(value, name)| (name, value)).collect()
         });
         table.get(name).cloned().unwrap_or_default()
     }
@@ -188,7 +208,8 @@ pub(crate) fn typed(declared: Option<&TypeProto>, name: &str, sizes: &FxHashMap<
                 size(&symbol).unwrap_or_else(|| Dim::symbol(&symbol))
             }
         };
-        let shape = tensor.shape.as_ref().map(|shape| shape.dim.iter().enumerate().map(dim).collect());
+        let shape =
+            tensor.shape.as_ref().map(|shape| shape.dim.iter().enumerate().take(RANK_LIMIT + 1).map(dim).collect());
         return Tensor { dtype: DType::from_code(tensor.elem_type), shape, contents: None }.into();
     }
     if let Some(sequence) = &declared.sequence_type {
@@ -256,6 +277,9 @@ fn sparse(proto: &crate::onnx::SparseTensorProto) -> Value {
 /// Why a tensor cannot be: a size that is negative or overflows.
 fn impossible(tensor: &Tensor) -> Option<String> {
     let shape = tensor.shape.as_ref()?;
+    if shape.len() > RANK_LIMIT {
+        return Some(format!("has more than {RANK_LIMIT} dimensions, which nothing can run"));
+    }
     let overflows = || shape.iter().any(Dim::is_undefined) || shape.iter().product::<Dim>().is_undefined();
     if shape.iter().any(|dim| dim.as_int().is_some_and(|size| size < 0)) {
         let sizes: Vec<_> = shape.iter().map(Dim::to_string).collect();
@@ -269,9 +293,10 @@ fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_
     let constant = node.reads().all(|id| typed.constant[id.index()]);
     let mut facts =
         TypedNode { op, folded: op.is_some_and(|op| op.shape_only || constant && !op.random), ..TypedNode::default() };
+    let effort = node.reads().map(|id| typed.value(id).effort()).sum();
     let outputs = match op {
-        Some(op) => call(op, node, typed, context, &mut facts),
-        None => Err(Stop::Unknown),
+        Some(op) if context.affords(effort) => call(op, node, typed, context, &mut facts),
+        _ => Err(Stop::Unknown),
     };
     let mut outputs = match outputs {
         Ok(outputs) => outputs,
@@ -289,6 +314,9 @@ fn type_node<'g>(node: &'g Node<'g>, typed: &mut Typed<'g>, context: &Context<'_
         }
         if matches!(value, Value::Unknown) {
             value = context.declared(typed.graph.name(*id));
+        }
+        if !context.affords(value.effort()) {
+            value = Value::Unknown;
         }
         typed.values[id.index()] = value;
         typed.constant[id.index()] = facts.folded;
@@ -355,11 +383,11 @@ impl Bodies for Runner<'_, '_, '_> {
             let (wanted, given) = (graph.inputs.len(), inputs.len());
             return Err(Stop::Invalid(format!("the body `{attribute}` has {wanted} inputs, it is given {given}")));
         }
-        let work = self.context.work.get() + graph.nodes.len() as u64 + 1;
-        if work > WORK_LIMIT {
+        let captured = self.node.captures.iter().map(|&id| self.typed.value(id).effort()).sum::<u64>();
+        let work = NODE_WORK * (graph.nodes.len() + graph.tensors.len()) as u64 + captured + FREE_WORK + 1;
+        if !self.context.affords(work) {
             return Err(Stop::Unknown);
         }
-        self.context.work.set(work);
         let sizes = self.context.sizes;
         let mut scope = format!("{}/{name}/", self.typed.call_name(self.node));
         if let Some(iteration) = self.iteration {

@@ -21,6 +21,7 @@ pub mod dim;
 pub mod error;
 pub mod figures;
 pub mod graph;
+pub mod guidelines;
 pub mod infer;
 pub mod memory;
 pub mod model;

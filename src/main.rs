@@ -1,16 +1,17 @@
 //! The program: arguments in, report out, exit code.
 
 use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 use lwstat::figures::{self, Fixture};
-use lwstat::render::{FORMATS, Format, Style, Verified, tables};
+use lwstat::render::{FORMATS, Format, Linted, Style, Verified, tables};
 use lwstat::summary::{By, View};
 use lwstat::verify::{Verdict, verify};
-use lwstat::{Error, Model, Result};
+use lwstat::{Error, Model, Result, guidelines};
 
-use crate::cli::{Cli, ColorArg, Command, FixedArgs, OutputArgs, ReportArgs, VerifyArgs};
+use crate::cli::{Cli, ColorArg, Command, FixedArgs, LintArgs, OutputArgs, ReportArgs, VerifyArgs};
 
 mod cli;
 
@@ -19,8 +20,10 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         None => report(&cli.report),
         Some(Command::Verify(args)) => verified(args),
+        Some(Command::Lint(args)) => lint(args),
         Some(Command::Ops) => emit(&tables::operators(), None).map(|()| true),
         Some(Command::Metrics) => emit(&tables::metrics(), None).map(|()| true),
+        Some(Command::Schema) => emit(&format!("{:#}\n", lwstat::report::schema().to_value()), None).map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -34,8 +37,12 @@ fn main() -> ExitCode {
 
 /// The account of one model. `Ok(false)` where `--strict` asks for more than is known.
 fn report(args: &ReportArgs) -> Result<bool> {
-    let model = open(args.model.as_deref().unwrap_or("-"), &args.fixed)?;
-    let report = model.report(&args.fixed.bindings()?)?;
+    let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
+    let bindings = args.fixed.bindings()?;
+    let mut report = model.report(&bindings)?;
+    if args.memory {
+        report.memory = Some(model.memory_plan(&bindings)?);
+    }
     let figures = figures::find(&report.model.name, false)?;
     let style = style(&args.output, args.view(), args.exact, figures.as_ref());
     emit(&(format(&args.output).report)(&report, &style)?, args.output.output.as_deref())?;
@@ -58,10 +65,10 @@ fn verified(args: &VerifyArgs) -> Result<bool> {
         let name = args.name.as_deref().unwrap_or(&report.model.name);
         let fixture = match &given {
             Some(fixture) => fixture.clone(),
-            None => figures::find(name, true)?.ok_or_else(|| no_figures(name).in_file(path))?,
+            None => figures::find(name, true)?.ok_or_else(|| no_figures(name).in_file(&report.model.path))?,
         };
         models.push(Verified {
-            path: path.clone(),
+            path: report.model.path.clone(),
             fixture: fixture.name.clone(),
             findings: verify(&report, &fixture)?,
         });
@@ -74,18 +81,32 @@ fn verified(args: &VerifyArgs) -> Result<bool> {
     Ok(models.iter().flat_map(|model| &model.findings).all(|finding| finding.verdict != Verdict::Fails))
 }
 
+/// The guidelines of one model. `Ok(false)` where a denied one is not kept.
+fn lint(args: &LintArgs) -> Result<bool> {
+    let model = open(&args.model, &args.fixed)?;
+    let mut findings = model.guidelines(&args.fixed.bindings()?)?;
+    findings.retain(|finding| !args.allow.contains(&finding.rule));
+    let view = View { by: By::Op, depth: 0, sort: None, top: None };
+    let linted = Linted { path: model.path, findings, allowed: args.allow.clone() };
+    let text = (format(&args.output).guidelines)(&linted, &style(&args.output, view, false, None));
+    emit(&text, args.output.output.as_deref())?;
+    let share = |rule: &String| guidelines::share(&linted.findings, rule) * 100.0;
+    Ok(!args.deny.iter().any(|rule| share(rule) >= args.from))
+}
+
 fn no_figures(name: &str) -> Error {
     let known: Vec<_> = figures::built_in().collect();
     Error::new(format!("no figures are on record for \"{name}\": give --as NAME, one of {}", known.join(", ")))
 }
 
-fn read_fixture(path: &str) -> Result<Fixture> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::new(error.to_string()).in_file(path))?;
-    figures::parse(&text, path)
+fn read_fixture(path: &Path) -> Result<Fixture> {
+    let label = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Error::new(error.to_string()).in_file(&label))?;
+    figures::parse(&text, &label)
 }
 
-fn open(path: &str, args: &FixedArgs) -> Result<Model> {
-    if path == "-" {
+fn open(path: &Path, args: &FixedArgs) -> Result<Model> {
+    if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map_err(|error| Error::new(error.to_string()).in_file("-"))?;
         return Model::read(bytes);
@@ -110,7 +131,7 @@ fn style<'f>(args: &OutputArgs, view: View, exact: bool, figures: Option<&'f Fix
 }
 
 /// Writes to standard output, or to a file that appears whole or not at all.
-fn emit(text: &str, path: Option<&std::path::Path>) -> Result<()> {
+fn emit(text: &str, path: Option<&Path>) -> Result<()> {
     let Some(path) = path else {
         return match std::io::stdout().write_all(text.as_bytes()) {
             // The reader has seen enough.
@@ -119,7 +140,13 @@ fn emit(text: &str, path: Option<&std::path::Path>) -> Result<()> {
         };
     };
     let fail = |error: std::io::Error| Error::new(error.to_string()).in_file(&path.display().to_string());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    // What a link points to is replaced, not the link; a device or pipe is written to as it is.
+    let target = path.canonicalize();
+    let path = target.as_deref().unwrap_or(path);
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return std::fs::write(path, text).map_err(fail);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Temporary files are private; this one is to be a file like any other, under the user's mask.
     #[cfg(unix)]

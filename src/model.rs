@@ -1,5 +1,6 @@
 //! The front door: a model from a path or bytes, decoded and ready to be analyzed.
 
+use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -29,11 +30,13 @@ impl Model {
         let path = path.as_ref();
         let label = path.display().to_string();
         let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
-        let file = std::fs::File::open(path).map_err(fail)?;
+        let mut file = std::fs::File::open(path).map_err(fail)?;
         let metadata = file.metadata().map_err(fail)?;
         if !metadata.is_file() || metadata.len() == 0 {
-            // Pipes and devices cannot be mapped, and an empty map is refused by the system.
-            return Model::read_file(path);
+            // Pipes and devices cannot be mapped nor opened twice, and an empty map is refused by the system.
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(fail)?;
+            return Model::decode(bytes.into(), label);
         }
         // SAFETY: the map is read-only; that nobody truncates the file meanwhile is the documented condition.
         #[allow(unsafe_code)]
@@ -83,5 +86,6 @@ fn sentence(error: &std::io::Error) -> String {
 fn decoding(error: &prost::DecodeError) -> String {
     let text = error.to_string();
     let text = text.strip_prefix("failed to decode Protobuf message: ").unwrap_or(&text);
-    text.rsplit(": ").next().unwrap_or(text).to_string()
+    let field = |part: &&str| part.contains('.') && !part.contains(' ');
+    text.split(": ").skip_while(field).collect::<Vec<_>>().join(": ")
 }

@@ -268,6 +268,14 @@ pub struct TensorProto {
     pub data_location: i32,
 }
 
+impl TensorProto {
+    /// The pieces in which the payload lies in the file: one where it is packed.
+    pub(crate) fn chunks(&self) -> usize {
+        let typed = [&self.float_data, &self.double_data, &self.int32_data, &self.int64_data, &self.uint64_data];
+        typed.iter().map(|chunks| chunks.len()).sum::<usize>() + self.string_data.len()
+    }
+}
+
 /// Takes one occurrence of a packed numeric field whose elements have wire type `element`.
 fn merge_payload(
     chunks: &mut Vec<Bytes>,

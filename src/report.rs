@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::cost::{self, Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Source;
+use crate::guidelines;
 use crate::infer::{self, Bindings, Typed};
-use crate::memory::{self, Peak};
+use crate::memory::{self, MemoryPlan, Peak};
 use crate::model::Model;
 use crate::tensor::Value;
 
@@ -20,7 +22,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// The account of one model. Serializes as the JSON contract (`docs/report.schema.json`): counts are integers, formulas
 /// in the free dimensions are strings, what is unknown is null.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
     /// Version of the JSON contract.
     pub schema_version: u32,
@@ -38,10 +40,13 @@ pub struct Report {
     pub tensors: Vec<TensorInfo>,
     /// Where and why the peak of the activation memory is; null where it depends on free dimensions.
     pub peak: Option<Peak>,
+    /// How low the peak can be brought and a plan for it, where it was asked for ([`Model::memory_plan`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryPlan>,
 }
 
 /// The model's identity and interface.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ModelInfo {
     /// Path as given, `-` for standard input.
     pub path: String,
@@ -64,7 +69,7 @@ pub struct ModelInfo {
 }
 
 /// A tensor's name, dtype and shape.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorType {
     /// Name.
     pub name: String,
@@ -75,7 +80,7 @@ pub struct TensorType {
 }
 
 /// What a tensor is to the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TensorKind {
     /// A graph input.
@@ -91,7 +96,7 @@ pub enum TensorKind {
 }
 
 /// A tensor of the graph or of a body.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct TensorInfo {
     /// Name, dtype and shape; in a body the name has the names of nodes and attributes that hold it before it.
     #[serde(flatten)]
@@ -133,8 +138,37 @@ impl Serialize for Totals {
     }
 }
 
+impl JsonSchema for Totals {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Totals".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = generator.subschema_for::<Counts>();
+        let own = json_schema!({
+            "type": "object",
+            "description": "Sums over all nodes: lower bounds for the metrics that `at_least` names.",
+            "properties": {
+                "nodes": {"type": "integer", "description": "Unfolded nodes, those in bodies included."},
+                "folded": {"type": "integer", "description": "Nodes that depend on constants and shapes alone."},
+                "arithmetic_intensity": {"type": ["number", "null"], "description": "FLOPs per byte of memory access."},
+                "peak_activation_bytes": {"type": ["integer", "null"], "description": "The most activation bytes alive at once."},
+                "at_least": {"type": "array", "items": {"type": "string"}, "description": "Metrics of which some node's count is unknown."},
+            },
+            "required": ["nodes", "folded", "arithmetic_intensity", "peak_activation_bytes", "at_least"],
+        });
+        schema = json_schema!({"allOf": [schema, own]});
+        schema
+    }
+}
+
+/// The schema of the JSON contract, as `docs/report.schema.json` has it.
+pub fn schema() -> Schema {
+    schemars::schema_for!(Report)
+}
+
 /// How well the cost is known.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct CoverageInfo {
     /// Nodes counted to the unit.
     pub exact: usize,
@@ -147,7 +181,7 @@ pub struct CoverageInfo {
 }
 
 /// An operator that the account does not know.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct UnknownOp {
     /// Operator type.
     pub op_type: String,
@@ -158,7 +192,7 @@ pub struct UnknownOp {
 }
 
 /// A node's account.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct NodeInfo {
     /// Name; in a body with the names of the nodes and attributes that hold it.
     pub name: String,
@@ -185,7 +219,6 @@ pub struct NodeInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Dim>,
     /// It stands in one of several bodies that exclude each other and is not part of the totals: its `If` is.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub alternative: bool,
 }
 
@@ -224,6 +257,32 @@ impl Model {
         self.analyze(&graph, bindings).map_err(|error| error.in_file(&self.path))
     }
 
+    /// Holds the model against ShuffleNetV2's guidelines: all findings, the costliest first.
+    pub fn guidelines(&self, bindings: &Bindings) -> Result<Vec<guidelines::Finding>> {
+        let graph = self.graph()?;
+        let found = infer::infer(&graph, &self.proto, bindings)
+            .and_then(|typed| Ok(guidelines::findings(&typed, &cost::account(&typed, &bindings.sizes)?.rows)));
+        found.map_err(|error| error.in_file(&self.path))
+    }
+
+    /// Searches for the order with the least peak, and places its buffers. An error where the model is invalid, or where
+    /// a size is open: it names the dimensions to give.
+    pub fn memory_plan(&self, bindings: &Bindings) -> Result<MemoryPlan> {
+        let graph = self.graph()?;
+        let typed = infer::infer(&graph, &self.proto, bindings).map_err(|error| error.in_file(&self.path))?;
+        memory::plan(&typed).ok_or_else(|| {
+            let report = self.report(bindings).map(|report| report.model.dims).unwrap_or_default();
+            let reason = match report.first() {
+                Some(first) => format!(
+                    "memory can be planned only for known sizes: give --dim for {} ({first}=1)",
+                    report.join(", ")
+                ),
+                None => "memory can be planned only where every size is known: some operator's is not".to_string(),
+            };
+            Error::new(reason).in_file(&self.path)
+        })
+    }
+
     fn analyze(&self, graph: &crate::graph::Graph<'_>, bindings: &Bindings) -> Result<Report> {
         let typed = infer::infer(graph, &self.proto, bindings)?;
         let account = cost::account(&typed, &bindings.sizes)?;
@@ -231,6 +290,14 @@ impl Model {
         let mut tensors = Vec::with_capacity(graph.tensors.len());
         list_tensors(&typed, Some(&account.parameters), "", &mut tensors);
         let totals = totals(&account.rows, account.folded, peak.as_ref().map(|peak| peak.bytes));
+        if let Some((metric, _)) =
+            METRICS.iter().zip(&totals.counts.0).find(|(_, sum)| sum.as_ref().is_some_and(Dim::is_undefined))
+        {
+            return Err(Error::new(format!(
+                "the sum of the {} overflows 64-bit integers, or its formula is too long to hold: fix sizes with --dim or --input",
+                metric.title
+            )));
+        }
         let coverage = coverage(&account.rows);
         let interface =
             |ids: &[crate::graph::TensorId]| ids.iter().map(|&id| tensor_type(&typed, id.index(), "")).collect();
@@ -255,6 +322,7 @@ impl Model {
             nodes: account.rows.into_iter().map(NodeInfo::from).collect(),
             tensors,
             peak,
+            memory: None,
         })
     }
 }

@@ -117,7 +117,7 @@ fn by_kind<'r>(nodes: impl Iterator<Item = &'r NodeInfo>) -> Vec<Group> {
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     let mut groups: Vec<Group> = Vec::new();
     for node in nodes {
-        let label = if node.domain.is_empty() { node.kind.clone() } else { format!("{}:{}", node.domain, node.kind) };
+        let label = if node.domain.is_empty() { node.kind.clone() } else { format!("{} ({})", node.kind, node.domain) };
         let place = *places.entry(label).or_insert_with_key(|label| {
             groups.push(Group::new(label, 0));
             groups.len() - 1

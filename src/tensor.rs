@@ -13,6 +13,9 @@ pub type Shape = Vec<Dim>;
 /// The most elements whose contents are followed: contents steer shapes, and what steers shapes is small.
 pub const CONTENTS_LIMIT: i64 = 4096;
 
+/// The most dimensions of a tensor: what is done for each shape is quadratic in its rank.
+pub const RANK_LIMIT: usize = 64;
+
 macro_rules! dtypes {
     ($($variant:ident $code:literal $name:literal $bits:literal $kind:ident,)*) => {
         /// An element type (onnx.proto, `TensorProto.DataType`).
@@ -213,7 +216,7 @@ impl Tensor {
         let shape: Shape = proto.dims.iter().map(|&dim| Dim::from(dim)).collect();
         let mut tensor = Tensor::new(DType::from_code(proto.data_type), shape);
         let small = tensor.elements().and_then(|n| n.as_int()).is_some_and(|n| n <= CONTENTS_LIMIT);
-        if small && proto.data_location == 0 {
+        if small && proto.data_location == 0 && proto.chunks() <= CONTENTS_LIMIT as usize {
             let stored = TensorProto { name: String::new(), external_data: Vec::new(), ..proto.clone() };
             tensor.contents = Some(Contents::Stored(Arc::new(stored)));
         }
@@ -228,6 +231,21 @@ impl Tensor {
     /// Bytes of the elements; `None` where rank or element size is unknown.
     pub fn bytes(&self) -> Option<Dim> {
         self.dtype.bytes(&self.elements()?)
+    }
+
+    /// How much there is to follow in this tensor: its elements where they are known, and long formulas.
+    fn effort(&self) -> u64 {
+        let formula = |dim: &Dim| u64::from(dim.weight() - 1) * u64::from(dim.weight());
+        let shape: u64 = self.shape.iter().flatten().map(formula).sum();
+        let contents: u64 = match &self.contents {
+            None => 0,
+            Some(Contents::Stored(tensor)) => tensor.dims.iter().product::<i64>().unsigned_abs(),
+            Some(Contents::Known(scalars)) => {
+                let one = |scalar: &Scalar| 1 + if let Scalar::Int(value) = scalar { formula(value) } else { 0 };
+                scalars.iter().map(one).sum()
+            }
+        };
+        shape + contents
     }
 
     /// All elements, where contents are known (single ones may still be [`Scalar::Unknown`]).
@@ -301,6 +319,16 @@ impl Value {
             Value::Optional { present: Some(false), .. } => Some(Vec::new()),
             Value::Optional { element, present: Some(true) } => element.tensors(),
             _ => None,
+        }
+    }
+
+    /// How much there is to follow in this value, in elements: 0 where nothing but plain sizes is known of it.
+    pub fn effort(&self) -> u64 {
+        match self {
+            Value::Tensor(tensor) => tensor.effort(),
+            Value::Sequence { items: Some(items), .. } => 4 * items.len() as u64,
+            Value::Optional { element, .. } => element.effort(),
+            _ => 0,
         }
     }
 
@@ -396,14 +424,17 @@ fn packed_scalars(mut raw: impl Buf, dtype: DType, count: usize) -> Option<Vec<S
 }
 
 fn typed_scalars(tensor: &TensorProto, dtype: DType, count: usize) -> Option<Vec<Scalar>> {
-    let chain = |chunks: &[bytes::Bytes]| -> Vec<u8> { chunks.concat() };
+    let chain = |chunks: &[bytes::Bytes]| -> Vec<u8> {
+        let enough = count * 8;
+        chunks.iter().flat_map(|chunk| chunk.iter().copied()).take(enough).collect()
+    };
     match dtype {
         DType::F32 => raw_scalars(&chain(&tensor.float_data)[..], dtype, count),
         DType::F64 => raw_scalars(&chain(&tensor.double_data)[..], dtype, count),
         DType::I64 => varints(&tensor.int64_data, count)
             .map(|v| v.into_iter().map(|v| Scalar::Int(Dim::from(v as i64))).collect()),
         DType::U32 | DType::U64 => varints(&tensor.uint64_data, count).map(|v| v.into_iter().map(unsigned).collect()),
-        DType::String => {
+        DType::String if tensor.string_data.len() == count => {
             tensor.string_data.iter().map(|text| Some(Scalar::Text(std::str::from_utf8(text).ok()?.into()))).collect()
         }
         DType::Bool => {
@@ -426,6 +457,9 @@ fn varints(chunks: &[bytes::Bytes], count: usize) -> Option<Vec<u64>> {
         let mut rest = &chunk[..];
         while rest.has_remaining() {
             values.push(prost::encoding::decode_varint(&mut rest).ok()?);
+            if values.len() > count {
+                return None;
+            }
         }
     }
     Some(values)

@@ -1,6 +1,6 @@
 //! The loop that counts: every unfolded node under every metric, bodies under the node that runs them.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::leaves::{self, Frame, Leaf, Leaves};
 use super::{Counted, Counts, METRICS, Visit, count};
@@ -8,11 +8,11 @@ use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::infer::{Typed, TypedNode};
-use crate::ops::{Call, Infer, Op, Stop, Times};
+use crate::ops::{Call, Convolution, Infer, Op, Stop, Storage, Times};
 use crate::tensor::Value;
 
 /// How well a node's cost is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Coverage {
     /// To the unit.
@@ -46,6 +46,10 @@ pub struct Row {
     pub coverage: Coverage,
     /// What is unknown of it is not so because of another node: its operator is not in the table, or cannot say.
     pub unknown_operator: bool,
+    /// Its sizes, where it is a convolution.
+    pub convolution: Option<Convolution>,
+    /// Its output may be written over an input: activations, additions, batch norm.
+    pub element_wise: bool,
     /// How often it runs, where it stands in a body.
     pub times: Option<Dim>,
     /// It stands in one of several bodies that exclude each other: the node that holds them has the costlier one's
@@ -72,7 +76,7 @@ pub fn account(typed: &Typed<'_>, sizes: &FxHashMap<String, i64>) -> Result<Acco
     walk.parameters = false;
     walk.at = 0;
     walk.graph(&mut frames);
-    let mut counter = Counter { leaves: walk.leaves.into_iter(), account: Account::default(), sizes };
+    let mut counter = Counter { leaves: walk.leaves.into_iter(), account: Account::default(), sizes, room: ROOM };
     counter.graph(typed, &Place { prefix: String::new(), times: None, alternative: false })?;
     let mut account = counter.account;
     account.parameters = frames.pop().map(|frame| frame.leaves.parameters).unwrap_or_default();
@@ -126,7 +130,13 @@ struct Counter<'s> {
     leaves: std::vec::IntoIter<Vec<Leaf>>,
     account: Account,
     sizes: &'s FxHashMap<String, i64>,
+    /// How much more the account may hold.
+    room: u64,
 }
+
+/// The most that an account may hold: formulas in pairs of atoms, and names in units of 64 bytes. A small file can ask for much
+/// more: functions and bodies repeat the names of what holds them, and every node may have a formula of its own.
+const ROOM: u64 = 2_000_000;
 
 /// What stands in for the operator of a node that the table does not know.
 static UNKNOWN: Op =
@@ -136,6 +146,7 @@ impl Counter<'_> {
     /// Adds the rows of a graph; returns their sum, unknown where one of them is.
     fn graph(&mut self, typed: &Typed<'_>, place: &Place) -> Result<Counts> {
         let mut sum = Counts::zero();
+        self.take((typed.graph.tensors.len() * place.prefix.len()) as u64 / 64)?;
         for (index, facts) in typed.nodes.iter().enumerate() {
             if facts.folded {
                 self.account.folded += 1;
@@ -144,8 +155,19 @@ impl Counter<'_> {
             let node = &typed.graph.nodes[index];
             let counts = self.node(typed, index, facts, place);
             sum = sum.plus(&counts.map_err(|error| error.at_node(&node.name, node.op_type))?);
+            self.take(sum.weight() / 32)?;
         }
         Ok(sum)
+    }
+
+    /// Makes room for formulas and names of this size.
+    fn take(&mut self, size: u64) -> Result<()> {
+        self.room = self.room.checked_sub(size).ok_or_else(|| {
+            Error::new(
+                "its account would be too long: fix sizes with --dim or --input, or give nodes and tensors shorter names",
+            )
+        })?;
+        Ok(())
     }
 
     /// Adds the rows of one node and of its bodies; returns their sum.
@@ -176,8 +198,8 @@ impl Counter<'_> {
                 *output = value;
             }
         }
-        let distinct: Vec<bool> =
-            (0..node.inputs.len()).map(|at| !node.inputs[..at].contains(&node.inputs[at])).collect();
+        let mut seen = FxHashSet::default();
+        let distinct: Vec<bool> = node.inputs.iter().map(|input| seen.insert(*input)).collect();
         let visit = Visit { op, call: &call, outputs: &outputs, named: &named, distinct: &distinct, leaves: &leaves };
         let runs = |metric: &super::Metric| metric.counted == Counted::PerRun;
         let control = matches!(op.infer, Infer::Control(_)) && !facts.unknown;
@@ -198,6 +220,10 @@ impl Counter<'_> {
         let name =
             |id: &Option<crate::graph::TensorId>| id.map(|id| typed.graph.name(id).to_string()).unwrap_or_default();
         let unknown = counts.0.contains(&None);
+        let tensors = node.inputs.iter().chain(&node.outputs).flatten();
+        let names = tensors.map(|id| typed.graph.name(*id).len()).sum::<usize>() + node.scope.len() + node.name.len();
+        let prefixes = (node.outputs.len() + facts.bodies.len() + 1) * place.prefix.len();
+        self.take(counts.weight() / 2 + (names + prefixes) as u64 / 64)?;
         let row = self.account.rows.len();
         self.account.rows.push(Row {
             name: format!("{}{}", place.prefix, node.name),
@@ -210,6 +236,8 @@ impl Counter<'_> {
             counts,
             coverage: if unknown { Coverage::Unknown } else { Coverage::Exact },
             unknown_operator: unknown && inputs.iter().flatten().all(|value| value.elements().is_some()),
+            convolution: op.convolution.and_then(|convolution| convolution(&call, &outputs).ok()),
+            element_wise: matches!(op.storage, Storage::InPlace),
             times: place.times.clone(),
             alternative: place.alternative,
         });

@@ -14,6 +14,17 @@ pub(super) const MACS: Metric = Metric {
     counted: Counted::PerRun,
 };
 
+pub(super) const MACS_CAUSAL: Metric = Metric {
+    key: "macs_causal",
+    title: "MACs, causal",
+    unit: Unit::Count,
+    rule: "MACs without those whose result a causal mask hides, where the operator itself masks (Attention with \
+           `is_causal`, GroupQueryAttention, …): what a runtime that skips them computes. Equal to MACs elsewhere; masks \
+           that are given as data are not looked into.",
+    count: macs_causal,
+    counted: Counted::PerRun,
+};
+
 pub(super) const FLOPS: Metric = Metric {
     key: "flops",
     title: "FLOPs",
@@ -27,6 +38,10 @@ pub(super) const FLOPS: Metric = Metric {
 
 fn macs(visit: &Visit) -> ops::Result<Dim> {
     visit.op.macs.map_or(Ok(Dim::ZERO), |rule| (rule.count)(visit.call, visit.outputs))
+}
+
+fn macs_causal(visit: &Visit) -> ops::Result<Dim> {
+    Ok(macs(visit)? - visit.op.hidden.map_or(Ok(Dim::ZERO), |hidden| hidden(visit.call, visit.outputs))?)
 }
 
 fn flops(visit: &Visit) -> ops::Result<Dim> {

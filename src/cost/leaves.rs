@@ -21,6 +21,10 @@ pub struct Leaf {
 #[derive(Debug)]
 pub(crate) struct Leaves {
     seen: Vec<bool>,
+    /// By [`Search`], the computed tensors that one has passed: what lies behind them is found.
+    passed: Vec<[bool; 3]>,
+    /// Which tensors follow the shape of something: nobody stored those.
+    shaped: Vec<bool>,
     /// Tensors that are parameters by way of some node.
     pub(crate) parameters: Vec<bool>,
 }
@@ -29,7 +33,12 @@ impl Leaves {
     /// Nothing counted yet.
     pub(crate) fn new(typed: &Typed<'_>) -> Leaves {
         let none = vec![false; typed.graph.tensors.len()];
-        Leaves { seen: none.clone(), parameters: none }
+        let mut shaped = none.clone();
+        for (node, facts) in typed.graph.nodes.iter().zip(&typed.nodes) {
+            let follows = facts.op.is_some_and(|op| op.shape_only) || node.reads().any(|id| shaped[id.index()]);
+            node.outputs.iter().flatten().for_each(|id| shaped[id.index()] = follows);
+        }
+        Leaves { seen: none.clone(), passed: vec![[false; 3]; none.len()], shaped, parameters: none }
     }
 }
 
@@ -102,15 +111,18 @@ pub(crate) fn operand(
             Source::Node(producer) => {
                 let (node, facts) = (&typed.graph.nodes[producer], &typed.nodes[producer]);
                 let Some(op) = facts.op.filter(|op| !op.shape_only) else { continue };
+                if std::mem::replace(&mut leaves.passed[index][search as usize], true) {
+                    continue;
+                }
+                let shaped = node.reads().any(|id| leaves.shaped[id.index()]);
                 let stored = node.reads().next().is_none() && node.bodies.is_empty();
-                if stored || op.generates && !depends_on_shapes(typed, node.reads()) {
+                if stored || op.generates && !shaped {
                     if let Some(tensor) = tensor {
                         let scalar = tensor.elements().is_some_and(|n| n == 1) && !op.generates;
                         take(tensor.dtype, tensor.elements(), learned(tensor) && !scalar);
                     }
                     continue;
                 }
-                leaves.seen[index] = search == Search::Constant;
                 for (position, input) in node.inputs.iter().enumerate() {
                     let Some(input) = input else { continue };
                     let role = op.role(position);
@@ -126,21 +138,4 @@ pub(crate) fn operand(
             }
         }
     }
-}
-
-/// Whether these constants come from the shape of something: then they follow the input and nobody stored them.
-fn depends_on_shapes(typed: &Typed<'_>, from: impl Iterator<Item = TensorId>) -> bool {
-    let mut open: Vec<TensorId> = from.collect();
-    let mut seen = std::collections::BTreeSet::new();
-    while let Some(id) = open.pop() {
-        let Source::Node(producer) = typed.graph.tensors[id.index()].source else { continue };
-        if !seen.insert(producer) {
-            continue;
-        }
-        if typed.nodes[producer].op.is_some_and(|op| op.shape_only) {
-            return true;
-        }
-        open.extend(typed.graph.nodes[producer].reads());
-    }
-    false
 }

@@ -51,6 +51,7 @@ pub struct Metric {
 /// The table, in the order in which metrics are shown.
 pub static METRICS: &[Metric] = &[
     arithmetic::MACS,
+    arithmetic::MACS_CAUSAL,
     arithmetic::FLOPS,
     parameters::PARAMS,
     parameters::CONSTANTS,
@@ -83,6 +84,13 @@ pub struct Visit<'a> {
 }
 
 impl Visit<'_> {
+    /// A size of an operand is a formula.
+    fn is_symbolic(&self) -> bool {
+        let values = self.call.inputs.iter().flatten().copied().chain(self.outputs);
+        let shapes = values.filter_map(Value::as_tensor).filter_map(|tensor| tensor.shape.as_ref());
+        shapes.flatten().any(|dim| dim.as_int().is_none())
+    }
+
     fn is_view(&self) -> bool {
         self.op.is_view(self.call)
     }
@@ -125,6 +133,11 @@ impl Counts {
         }
     }
 
+    /// The size of the formulas, in atoms; 0 for plain numbers.
+    fn weight(&self) -> u64 {
+        self.0.iter().flatten().map(|count| u64::from(count.weight() - 1)).sum()
+    }
+
     /// The sum of two counts, unknown where one of them is.
     fn plus(&self, other: &Counts) -> Counts {
         let sum = |(a, b): (&Option<Dim>, &Option<Dim>)| Some(a.as_ref()? + b.as_ref()?);
@@ -144,12 +157,31 @@ impl serde::Serialize for Counts {
     }
 }
 
-/// Counts one node. An error where the operator's rule says that the call breaks its specification or a count overflows.
+impl schemars::JsonSchema for Counts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Counts".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let count = generator.subschema_for::<Option<Dim>>();
+        let described = METRICS.iter().map(|metric| {
+            let mut schema = serde_json::Map::new();
+            schema.insert("description".to_string(), metric.rule.into());
+            schema.insert("allOf".to_string(), serde_json::Value::Array(vec![count.clone().into()]));
+            (metric.key.to_string(), serde_json::Value::Object(schema))
+        });
+        let properties: serde_json::Map<_, _> = described.collect();
+        let required: Vec<_> = METRICS.iter().map(|metric| metric.key).collect();
+        schemars::json_schema!({"type": "object", "properties": properties, "required": required})
+    }
+}
+
+/// Counts one node. An error where the operator's rule says that the call breaks its specification or a count
+/// overflows. Where sizes are formulas, a count too long to hold is unknown: at given sizes it is a number.
 fn count(visit: &Visit, metric: &Metric) -> ops::Result<Option<Dim>> {
     match (metric.count)(visit) {
-        Ok(count) if count.is_undefined() => {
-            ops::invalid(format!("its {} overflow 64-bit integers, or their formula is too long to hold", metric.title))
-        }
+        Ok(count) if count.is_undefined() && visit.is_symbolic() => Ok(None),
+        Ok(count) if count.is_undefined() => ops::invalid(format!("its {} overflow 64-bit integers", metric.title)),
         Ok(count) => Ok(Some(count)),
         Err(Stop::Unknown) => Ok(None),
         Err(invalid) => Err(invalid),

@@ -77,7 +77,8 @@ impl Atom {
     /// The number of nodes when written out.
     pub(super) fn weight(&self) -> u32 {
         let inside = match self {
-            Atom::Symbol(..) => 0,
+            // A long name takes as much room in every formula as many short ones.
+            Atom::Symbol(name, _) => u32::try_from(name.len() / 64).unwrap_or(u32::MAX),
             Atom::Floor(ratio) => (ratio.numerator.weight()).saturating_add(ratio.divisor.weight()),
             Atom::Min(of) | Atom::Max(of) => of.iter().map(Dim::weight).fold(0, u32::saturating_add),
         };

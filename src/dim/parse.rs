@@ -5,6 +5,9 @@ use super::Dim;
 /// `Dim::code` needs three levels for each nested atom; a level takes about a kilobyte of stack.
 const MAX_LEVELS: u32 = 200;
 
+/// Longer texts are no expressions: every operator may touch all terms before it.
+const MAX_TEXT: usize = 1 << 14;
+
 const SUM: u8 = 1;
 const PRODUCT: u8 = 2;
 const SIGN: u8 = 3;
@@ -16,6 +19,9 @@ impl Dim {
     /// `/` divides exactly, and what is not whole in the end is rounded down: `floor(h/2 + 1/2)` is
     /// `(h + 1)//2`. A bare identifier is a [`Dim::symbol`].
     pub fn parse(text: &str) -> Option<Dim> {
+        if text.len() > MAX_TEXT {
+            return None;
+        }
         let mut parser = Parser { rest: text.trim_start(), levels: 0 };
         let value = parser.expression(SUM)?.floor()?;
         parser.rest.is_empty().then_some(value)

@@ -109,7 +109,8 @@ impl Dim {
         }
     }
 
-    pub(super) fn weight(&self) -> u32 {
+    /// The size of the formula when written out, in atoms; one for a plain number.
+    pub fn weight(&self) -> u32 {
         match &self.0 {
             Repr::Expr(poly) => poly.weight,
             _ => 1,

@@ -37,6 +37,23 @@ impl Serialize for Dim {
     }
 }
 
+impl schemars::JsonSchema for Dim {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Dim".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": ["integer", "string", "null"],
+            "description": "A number, or a formula in the free dimensions as a Python expression over integers."
+        })
+    }
+}
+
 impl Dim {
     /// The expression as Python code over integers; [`Dim::UNDEFINED`] is `None`.
     pub fn code(&self) -> String {

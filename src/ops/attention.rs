@@ -10,6 +10,15 @@ const MACS: &str = "batch × query heads × queries × keys × (head size + valu
 pub(super) const OPS: &[Op] = &[
     Op::new("Attention", attention)
         .macs(MACS, |call, _| Ok(sizes(call)?.macs()))
+        .hides(|call, _| match call.attributes.int_or("is_causal", 0)? {
+            0 => Ok(Dim::ZERO),
+            _ => {
+                let sizes = sizes(call)?;
+                let past = &sizes.total - &sizes.keys;
+                let pairs = hidden_pairs(&sizes.queries, &sizes.total, &past);
+                Ok(&sizes.batch * &sizes.heads * pairs * (&sizes.head + &sizes.value_head))
+            }
+        })
         .flops(
             "per score: scale 1, softcap 3, each mask (given, causal, window, padding) 1, softmax 5; less 2 per row",
             flops,
@@ -27,6 +36,14 @@ pub(super) const OPS: &[Op] = &[
         },
     ),
 ];
+
+/// Pairs of a query and a key that a causal mask hides: query `i` sees the first `past + i + 1` keys.
+pub(super) fn hidden_pairs(queries: &Dim, keys: &Dim, past: &Dim) -> Dim {
+    let growing = (keys - past).max(&Dim::ZERO).min(queries);
+    let triangle = (&growing * (&growing + 1)).floor_div(&Dim::from(2i64));
+    let visible = &growing * past + triangle + (queries - &growing) * keys;
+    queries * keys - visible
+}
 
 struct Sizes {
     batch: Dim,
@@ -227,6 +244,20 @@ mod tests {
             Attention f32[2,3,4,8] f32[2,3,6,8] f32[2,3,7,8] -> error lengths
             Attention f32[4,8] f32[6,8] f32[6,8] -> error rank 3 or 4
             Attention f32[*] f32[2,3,6,8] f32[2,3,6,8] -> unknown
+            ",
+        );
+    }
+
+    #[test]
+    fn a_causal_mask_hides_the_keys_that_come_later() {
+        check(
+            "
+            Attention f32[1,2,3,4] f32[1,2,3,4] f32[1,2,3,4] is_causal=1 -> f32[1,2,3,4] macs=144 hidden=48
+            Attention f32[1,2,3,4] f32[1,2,3,4] f32[1,2,3,4] -> f32[1,2,3,4] macs=144 hidden=0
+            Attention f32[1,1,1,4] f32[1,1,1,4] f32[1,1,1,4] _ f32[1,1,7,4] f32[1,1,7,4] is_causal=1 -> f32[1,1,1,4] macs=64 hidden=0
+            Attention f32[1,1,4,1] f32[1,1,2,1] f32[1,1,2,1] is_causal=1 -> f32[1,1,4,1] macs=16 hidden=2
+            Attention f32[1,1,2,1] f32[1,1,4,1] f32[1,1,4,1] is_causal=1 -> f32[1,1,2,1] macs=16 hidden=10
+            MatMul f32[2,2] f32[2,2] -> f32[2,2] hidden=none
             ",
         );
     }

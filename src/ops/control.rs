@@ -421,8 +421,6 @@ fn slice(value: &Value, at: i64, size: &mut Option<Dim>) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use rustc_hash::FxHashMap;
 
     use super::*;
@@ -477,7 +475,8 @@ mod tests {
             i: Some(count),
             ..AttributeProto::default()
         });
-        let attributes = Attributes(Cow::Owned(count.into_iter().collect()));
+        let count: Vec<_> = count.into_iter().collect();
+        let attributes = Attributes::of(&count);
         let sizes = FxHashMap::default();
         let call = Call { name: "node", opset, attributes: &attributes, inputs: &inputs, outputs: 1, sizes: &sizes };
         let mut fake = Fake { body, runs: Vec::new() };

@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use super::window::{Padding, Window, differ, sizes};
-use super::{Call, Op, Result, Role, Stop, elements, input_elements, invalid, output, product};
+use super::{Call, Convolution, Op, Result, Role, Stop, elements, input_elements, invalid, output, product};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
 
@@ -14,23 +14,43 @@ pub(super) const OPS: &[Op] = &[
         .flops("1 per output element for the bias, 5 for the activation x / (1 + exp(−x))", causal_flops),
     Op::new("Conv", |call| output(dtype(call), convolved(call, 0, 1, Some(2))?))
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
-        .flops(BIAS, |call, outputs| bias(call, outputs, 2)),
+        .flops(BIAS, |call, outputs| bias(call, outputs, 2))
+        .convolution(|call, outputs| convolution(call, outputs, 1))
+        .kind(|call| kind("Conv", call)),
     Op::new("ConvInteger", |call| output(DType::I32, convolved(call, 0, 1, None)?))
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
         .flops("1 per element of an operand that has a zero point: subtraction", |call, _| {
             Ok(super::shifted(call, 0, 2)? + super::shifted(call, 1, 3)?)
         })
-        .roles(&[(2, Role::Setting), (3, Role::Setting)]),
+        .roles(&[(2, Role::Setting), (3, Role::Setting)])
+        .convolution(|call, outputs| convolution(call, outputs, 1))
+        .kind(|call| kind("ConvInteger", call)),
     Op::new("ConvTranspose", transposed)
         .macs("output channels / group × kernel, per input element", |call, _| {
             Ok(input_elements(call, 0)? * product(call.shape(1)?.get(1..).unwrap_or_default()))
         })
-        .flops(BIAS, |call, outputs| bias(call, outputs, 2)),
+        .flops(BIAS, |call, outputs| bias(call, outputs, 2))
+        .kind(|call| kind("ConvTranspose", call)),
     Op::new("DeformConv", deformed).macs(MACS, |call, outputs| macs(call, outputs, 1)).flops(
         "2·2ⁿ − 1 per sampled value (n-linear), 1 for its mask, 1 per output element for the bias",
         deformed_flops,
     ),
 ];
+
+/// The operator with its kernel, and whether it is grouped or depthwise: what tells convolutions apart in a table.
+fn kind(name: &str, call: &Call) -> String {
+    let (Ok(input), Ok(weight), Ok(group)) = (call.shape(0), call.shape(1), group(call)) else {
+        return name.to_string();
+    };
+    let kernel: Vec<_> = weight.iter().skip(2).map(Dim::to_string).collect();
+    let channels = input.get(1).and_then(Dim::as_int);
+    let grouping = match group {
+        1 => "",
+        group if channels == Some(group) => " depthwise",
+        _ => " grouped",
+    };
+    format!("{name} {}{grouping}", kernel.join("×"))
+}
 
 fn dtype(call: &Call) -> DType {
     match call.dtype(0) {
@@ -105,6 +125,20 @@ pub(super) fn convolved(call: &Call, x: usize, w: usize, bias: Option<usize>) ->
 /// Every output element takes one multiply-accumulate for each weight of its output channel.
 pub(super) fn macs(call: &Call, outputs: &[Value], w: usize) -> Result<Dim> {
     Ok(elements(outputs, 0)? * product(call.shape(w)?.get(1..).unwrap_or_default()))
+}
+
+/// The sizes of a convolution with the weight at `w`.
+pub(super) fn convolution(call: &Call, outputs: &[Value], w: usize) -> Result<Convolution> {
+    let weight = call.shape(w)?;
+    let channels = weight.first().ok_or(Stop::Unknown)?;
+    let groups = group(call)?;
+    Ok(Convolution {
+        positions: elements(outputs, 0)?.floor_div(channels),
+        kernel: product(weight.get(2..).unwrap_or_default()),
+        inputs: weight.get(1).ok_or(Stop::Unknown)? * groups,
+        outputs: channels.clone(),
+        groups,
+    })
 }
 
 fn bias(call: &Call, outputs: &[Value], input: usize) -> Result<Dim> {

@@ -19,7 +19,11 @@ pub(super) const OPS: &[Op] = &[
         .roles(&[(2, Role::Setting), (3, Role::Setting), (4, Role::Setting)])
         .flops("13 per pair of boxes and class at most: intersection over union and comparison", |call, _| {
             let (boxes, scores) = (call.shape_of_rank(0, 3)?, call.shape_of_rank(1, 3)?);
-            let pairs = (&boxes[1] * (&boxes[1] - 1)).floor_div(&Dim::from(2i64));
+            let mut pairs = (&boxes[1] * (&boxes[1] - 1)).floor_div(&Dim::from(2i64));
+            if pairs.is_undefined() && boxes[1].as_int().is_none() {
+                // The square of a sum over many classes, each with its own number of boxes, is too long to hold.
+                pairs = call.decided("pairs");
+            }
             Ok(&scores[0] * &scores[1] * pairs * 13)
         }),
     Op::new("RoiAlign", roi_align)
@@ -90,6 +94,7 @@ mod tests {
             MaxRoiPool f32[1,2,6,6] f32[r,5] pooled_shape=[2,2] -> f32[r,2,2,2] flops=64*r
             MaxRoiPool f32[1,2,6,6] f32[r,5] -> error `pooled_shape`
             NonMaxSuppression f32[1,6,4] f32[1,2,6] i64[1]{3} f32[1] f32[1] -> i64[$node,3] flops=390
+            NonMaxSuppression f32[1,5000000000,4] f32[1,2,5000000000] i64[1]{3} -> i64[$node,3] flops=None
             NonMaxSuppression f32[1,6,4] f32[1,2,6] -> i64[0,3]
             NonMaxSuppression f32[1,6,5] f32[1,2,6] -> error 4 coordinates
             NonMaxSuppression f32[1,6,4] f32[1,2,7] i64[]{3} -> error differ
@@ -98,5 +103,14 @@ mod tests {
             RoiAlign f32[3,10,10] f32[r,4] i64[r] -> error rank 4
             ",
         );
+    }
+
+    #[test]
+    fn pairs_of_boxes_of_many_classes_are_one_symbol() {
+        let boxes: Vec<_> = (0..90).map(|class| format!("b{class}")).collect();
+        let boxes = boxes.join("+");
+        check(&format!(
+            "NonMaxSuppression f32[1,{boxes},4] f32[1,1,{boxes}] i64[1]{{3}} -> i64[$node,3] flops=13*node.pairs"
+        ));
     }
 }

@@ -179,6 +179,9 @@ pub enum Times {
 pub enum Storage {
     /// In a buffer of its own.
     Fresh,
+    /// In a buffer of its own, which may be that of an input of the same size: element `i` depends on the inputs'
+    /// element `i` alone.
+    InPlace,
     /// In the first input's buffer, under another shape or name: no arithmetic and no memory access.
     View,
     /// As a view where the call is such, in the words that document it; else in a buffer of its own.
@@ -205,6 +208,21 @@ pub struct Flops {
     pub count: CountFn,
 }
 
+/// The sizes of a convolution, as ShuffleNetV2's guidelines name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Convolution {
+    /// Output positions: batch × output height × width, the paper's `hw`.
+    pub positions: Dim,
+    /// Kernel elements: 1 for a pointwise convolution.
+    pub kernel: Dim,
+    /// Input channels, `c₁`.
+    pub inputs: Dim,
+    /// Output channels, `c₂`.
+    pub outputs: Dim,
+    /// Groups, `g`.
+    pub groups: i64,
+}
+
 /// One ONNX operator.
 pub struct Op {
     /// `op_type`, as the specification spells it.
@@ -215,6 +233,8 @@ pub struct Op {
     pub infer: Infer,
     /// Multiply-accumulates, for convolutions and matrix products: the rule in words, and the count.
     pub macs: Option<Flops>,
+    /// Multiply-accumulates whose result a causal mask of the operator hides; `None` where it has no such mask.
+    pub hidden: Option<CountFn>,
     /// Floating-point operations beside 2 × MACs; `None` where there are none.
     pub flops: Option<Flops>,
     /// Where the first output lives.
@@ -229,6 +249,8 @@ pub struct Op {
     pub random: bool,
     /// Its folded output is a generated weight: a leaf of its own.
     pub generates: bool,
+    /// What the guidelines ask of a convolution; `None` where the operator is none.
+    pub convolution: Option<fn(&Call, &[Value]) -> Result<Convolution>>,
     /// The operator type with what tells its uses apart in a table: `Conv 1×1`.
     pub kind: Option<fn(&Call) -> String>,
 }
@@ -241,6 +263,7 @@ impl Op {
             domain: "",
             infer: Infer::Plain(infer),
             macs: None,
+            hidden: None,
             flops: None,
             storage: Storage::Fresh,
             roles: &[],
@@ -248,6 +271,7 @@ impl Op {
             shape_only: false,
             random: false,
             generates: false,
+            convolution: None,
             kind: None,
         }
     }
@@ -267,6 +291,11 @@ impl Op {
         Op { macs: Some(Flops { rule, count }), ..self }
     }
 
+    /// Masks causally: counts the multiply-accumulates whose result is hidden.
+    pub const fn hides(self, hidden: CountFn) -> Op {
+        Op { hidden: Some(hidden), ..self }
+    }
+
     /// Counts floating-point operations beside 2 × MACs.
     pub const fn flops(self, rule: &'static str, count: CountFn) -> Op {
         Op { flops: Some(Flops { rule, count }), ..self }
@@ -275,6 +304,11 @@ impl Op {
     /// The first output is the first input's buffer under another shape.
     pub const fn view(self) -> Op {
         Op { storage: Storage::View, ..self }
+    }
+
+    /// The first output may be written over an input of the same size.
+    pub const fn in_place(self) -> Op {
+        Op { storage: Storage::InPlace, ..self }
     }
 
     /// The first output is the first input's buffer in calls of which this holds.
@@ -307,6 +341,11 @@ impl Op {
         Op { generates: true, ..self }
     }
 
+    /// Is a convolution.
+    pub const fn convolution(self, convolution: fn(&Call, &[Value]) -> Result<Convolution>) -> Op {
+        Op { convolution: Some(convolution), ..self }
+    }
+
     /// Tells its uses apart in tables.
     pub const fn kind(self, kind: fn(&Call) -> String) -> Op {
         Op { kind: Some(kind), ..self }
@@ -315,7 +354,7 @@ impl Op {
     /// Whether the first output of this call is the first input's buffer.
     pub fn is_view(&self, call: &Call) -> bool {
         match self.storage {
-            Storage::Fresh => false,
+            Storage::Fresh | Storage::InPlace => false,
             Storage::View => true,
             Storage::ViewWhere(_, holds) => holds(call),
         }

@@ -14,14 +14,18 @@ pub(super) const OPS: &[Op] = &[
             "2 per output element: scale and shift; in training 7 and 9 per channel, for the statistics",
             batch_flops,
         )
-        .roles(&[(3, Role::Statistic), (4, Role::Statistic)]),
+        .roles(&[(3, Role::Statistic), (4, Role::Statistic)])
+        .in_place(),
     Op::new("GroupNormalization", group).flops(
         "7 per output element: mean, centre, square, sum, scale by deviation, scale, shift; 3 per group",
-        |call, _| Ok(input_elements(call, 0)? * 7 + product(&call.shape(0)?[..1]) * groups(call)? * 3),
+        |call, _| {
+            Ok(input_elements(call, 0)? * 7
+                + product(call.shape(0)?.get(..1).ok_or(super::Stop::Unknown)?) * groups(call)? * 3)
+        },
     ),
     Op::new("InstanceNormalization", instance).flops(
         "7 per output element: mean, centre, square, sum, scale by deviation, scale, shift; 3 per channel",
-        |call, _| Ok(input_elements(call, 0)? * 7 + product(&call.shape(0)?[..2]) * 3),
+        |call, _| Ok(input_elements(call, 0)? * 7 + product(call.shape(0)?.get(..2).ok_or(super::Stop::Unknown)?) * 3),
     ),
     Op::new("LRN", lrn)
         .flops("size + 4 per output element: square, sum over size, multiply, add, power, divide", |call, outputs| {

@@ -15,13 +15,15 @@ pub(super) const OPS: &[Op] = &[
         .flops("1 per output element: scale; 1 more with a zero point", |call, outputs| {
             Ok(elements(outputs, 0)? * (1 + i64::from(call.has(2))))
         })
-        .roles(SCALE),
+        // What is dequantized was quantized: an int32 bias is as learned as an int8 weight.
+        .roles(&[(0, Role::Parameter), (1, Role::Setting), (2, Role::Setting)]),
     Op::new("DynamicQuantizeLinear", dynamic).flops(
         "7 per input element: min, max, scale, round, zero point, two bounds; 7 for scale and zero point",
         |call, _| Ok(input_elements(call, 0)? * 7 + 7),
     ),
     Op::new("QLinearConv", |call| output(call.tensor(7)?.dtype, convolved(call, 0, 3, Some(8))?))
         .macs("input channels / group × kernel, per output element", |call, outputs| macs(call, outputs, 3))
+        .convolution(|call, outputs| super::conv::convolution(call, outputs, 3))
         .flops(
             "1 per input and weight element: zero point; 5 per output element to requantize, 1 for the bias",
             |call, outputs| {

@@ -378,7 +378,8 @@ mod tests {
             i: Some(*i),
             ..AttributeProto::default()
         };
-        let attributes = Attributes(Cow::Owned(attributes.iter().map(attribute).collect()));
+        let attributes: Vec<_> = attributes.iter().map(attribute).collect();
+        let attributes = Attributes::of(&attributes);
         let inputs: Vec<Option<&Value>> = inputs.iter().map(Some).collect();
         let sizes = FxHashMap::default();
         let call =

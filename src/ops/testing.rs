@@ -5,10 +5,8 @@
 //! An operator may carry a domain and an opset (`com.microsoft:Gelu`, `Squeeze@12`; the newest opset otherwise). An
 //! input is `dtype[dims]`, with contents in braces (`i64[2]{3,-1}`, `?` for an unknown element, `f32[*]` for an unknown
 //! rank), or `_` where left out. Attributes are integers, numbers with a point, `'strings'` or lists of them. Right of
-//! the arrow stand the outputs (contents are compared where the row gives them), `macs=`, `flops=` (beside 2 × MACs),
+//! the arrow stand the outputs (contents are compared where the row gives them), `macs=`, `hidden=`, `flops=` (beside 2 × MACs),
 //! or `error` with words that the reason must contain, or `unknown`.
-
-use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
@@ -41,7 +39,7 @@ fn failure(row: &str) -> Option<String> {
         }
     }
     let expected: Vec<&str> = expected.split_whitespace().collect();
-    let attributes = Attributes(Cow::Owned(attributes));
+    let attributes = Attributes::of(&attributes);
     let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
     let wanted = expected.iter().filter(|word| word.contains('[') || **word == "_").count();
     let sizes = FxHashMap::default();
@@ -78,7 +76,10 @@ fn answer(op: &Op, call: &Call, expected: &[&str]) -> String {
             Some(Ok(count)) => count.code().replace(' ', ""),
             Some(Err(stop)) => format!("{stop:?}"),
         };
-        words.push(if word.starts_with("macs=") {
+        words.push(if word.starts_with("hidden=") {
+            let rule = op.hidden.map(|count| Flops { rule: "", count });
+            format!("hidden={}", count(rule))
+        } else if word.starts_with("macs=") {
             format!("macs={}", count(op.macs))
         } else if word.starts_with("flops=") {
             format!("flops={}", count(op.flops))

@@ -1,6 +1,6 @@
 //! CSV (RFC 4180): a row a group, a column a metric key.
 
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::cost::METRICS;
 use crate::dim::Dim;
 use crate::error::Result;
@@ -51,6 +51,24 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
                 cause,
             ]);
         }
+    }
+    text
+}
+
+pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
+    let mut text =
+        row(["path", "rule", "nodes", "excess", "excess_bytes", "share", "message", "advice"].map(str::to_string));
+    for finding in &linted.findings {
+        text += &row([
+            linted.path.clone(),
+            finding.rule.clone(),
+            finding.nodes.join(" "),
+            finding.excess.to_string(),
+            finding.excess_bytes.to_string(),
+            format!("{:.6}", finding.share),
+            finding.message.clone(),
+            finding.advice.clone(),
+        ]);
     }
     text
 }

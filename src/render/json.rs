@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::error::{Error, Result};
 use crate::report::Report;
 
@@ -15,4 +15,8 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     let model = |model: &Verified| json!({"path": model.path, "fixture": model.fixture, "figures": model.findings});
     let models: Vec<_> = models.iter().map(model).collect();
     format!("{:#}\n", json!({ "models": models }))
+}
+
+pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
+    format!("{:#}\n", json!({"path": linted.path, "guidelines": linted.findings}))
 }

@@ -1,7 +1,7 @@
 //! Markdown: the totals and the groups as tables, for pull requests and documents.
 
 use super::number::{clean, quantity, share, tensor};
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::cost::{METRICS, Unit};
 use crate::error::Result;
 use crate::report::Report;
@@ -82,15 +82,36 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     text
 }
 
+pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
+    let title = escape(&crate::report::stem(&linted.path));
+    let mut text =
+        format!("### {title}\n\n| Rule | Excess | % | Finding | Advice | First node |\n|:--|--:|--:|:--|:--|:--|\n");
+    for finding in &linted.findings {
+        text += &format!(
+            "| {} | {} | {:.1} | {} | {} | {} |\n",
+            finding.rule,
+            quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact),
+            100.0 * finding.share,
+            escape(&finding.message),
+            escape(&finding.advice),
+            escape(finding.nodes.first().map_or("", String::as_str))
+        );
+    }
+    text
+}
+
 /// Text that means itself in a Markdown table.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in clean(text).chars() {
+    let letters: Vec<char> = clean(text).chars().collect();
+    let word = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| letter.is_alphanumeric());
+    for (at, letter) in letters.iter().copied().enumerate() {
         match letter {
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '&' => escaped.push_str("&amp;"),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' => escaped.extend(['\\', letter]),
+            // An underscore within a word is one.
+            '_' if word(at.checked_sub(1)) && word(Some(at + 1)) => escaped.push(letter),
+            '<' | '>' | '&' | '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' => {
+                escaped.push_str(&format!("&#{};", u32::from(letter)));
+            }
             letter => escaped.push(letter),
         }
     }

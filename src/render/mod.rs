@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::figures::Fixture;
+use crate::guidelines;
 use crate::report::Report;
 use crate::summary::View;
 use crate::verify::Finding;
@@ -36,6 +37,18 @@ pub struct Format {
     pub report: fn(&Report, &Style) -> Result<String>,
     /// Renders the findings of `verify`, model by model.
     pub findings: fn(&[Verified], &Style) -> String,
+    /// Renders the guidelines' findings of one model.
+    pub guidelines: fn(&Linted, &Style) -> String,
+}
+
+/// One model held against the guidelines.
+pub struct Linted {
+    /// Path of the model.
+    pub path: String,
+    /// What was found.
+    pub findings: Vec<guidelines::Finding>,
+    /// Guidelines that were left out.
+    pub allowed: Vec<String>,
 }
 
 /// One model's part of a verification.
@@ -50,8 +63,8 @@ pub struct Verified {
 
 /// The format table.
 pub static FORMATS: &[Format] = &[
-    Format { name: "text", report: text::report, findings: text::findings },
-    Format { name: "json", report: json::report, findings: json::findings },
-    Format { name: "csv", report: csv::report, findings: csv::findings },
-    Format { name: "md", report: markdown::report, findings: markdown::findings },
+    Format { name: "text", report: text::report, findings: text::findings, guidelines: text::guidelines },
+    Format { name: "json", report: json::report, findings: json::findings, guidelines: json::guidelines },
+    Format { name: "csv", report: csv::report, findings: csv::findings, guidelines: csv::guidelines },
+    Format { name: "md", report: markdown::report, findings: markdown::findings, guidelines: markdown::guidelines },
 ];

@@ -27,6 +27,7 @@ fn notes(op: &Op) -> String {
     let mut notes = Vec::new();
     match op.storage {
         Storage::Fresh => {}
+        Storage::InPlace => notes.push("may write over an input".to_string()),
         Storage::View => notes.push("view of input 0".to_string()),
         Storage::ViewWhere(condition, _) => notes.push(format!("view of input 0 {condition}")),
     }

@@ -1,12 +1,14 @@
 //! Text for a terminal: the answer first, then where the cost lies, then what the FLOPs do not say.
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width, presets};
 
 use super::number::{clean, quantity, share, tensor};
-use super::{Style, Verified};
+use super::{Linted, Style, Verified};
 use crate::cost::{METRICS, Unit};
 use crate::error::Result;
 use crate::figures::Published;
+use crate::guidelines::{Finding, RULES};
+use crate::memory::{MemoryPlan, Moment};
 use crate::report::{Report, TensorType};
 use crate::summary::{By, Group, View, groups};
 use crate::verify::Verdict;
@@ -15,6 +17,9 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     let mut text = head(report, style);
     text += &totals(report, style);
     text += &open_questions(report, style);
+    if let Some(plan) = &report.memory {
+        text += &memory(plan, style);
+    }
     text.push('\n');
     text += &table(report, style)?;
     if let Some(line) = hidden(report)? {
@@ -96,8 +101,12 @@ fn totals(report: &Report, style: &Style) -> String {
     };
     let file = quantity(Some(&crate::dim::Dim::from(report.model.file_bytes as usize)), Unit::Bytes, style.exact);
     let intensity = report.totals.counts.intensity().map_or("—".to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
+    let causal = match report.totals.counts.get("macs_causal") {
+        other if other == report.totals.counts.get("macs") => String::new(),
+        _ => format!(" (causal {})", value("macs_causal")),
+    };
     let pairs = [
-        [("MACs", value("macs")), ("FLOPs", value("flops"))],
+        [("MACs", value("macs") + &causal), ("FLOPs", value("flops"))],
         [("Params", value("params")), ("Weights", format!("{}, file {file}", value("weight_bytes")))],
         [("Memory access", value("memory_access_bytes")), ("Intensity", intensity)],
     ];
@@ -170,6 +179,44 @@ fn published(report: &Report, style: &Style) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}{note}", parts.join(" · ")))
 }
 
+/// How low the peak can be brought, and the bytes alive from the first node to the last.
+fn memory(plan: &MemoryPlan, style: &Style) -> String {
+    let bytes = |bytes: i64| quantity(Some(&crate::dim::Dim::from(bytes)), Unit::Bytes, style.exact);
+    let over = |part: i64, whole: i64| match whole {
+        0 => String::new(),
+        whole => format!("{:.1} %", 100.0 * (part - whole) as f64 / whole as f64),
+    };
+    let best = match plan.best_is_exact {
+        true => "no order of these nodes needs less".to_string(),
+        false => format!("at most {} above the least", over(plan.best_bytes, plan.lower_bound_bytes)),
+    };
+    let arena =
+        format!("aligned to {} B, {} above the peak", plan.arena.alignment, over(plan.arena.bytes, plan.best_bytes));
+    let mut text = String::from("\n");
+    for (label, value, note) in [
+        ("File order", plan.peak_bytes, String::new()),
+        ("In place", plan.in_place_bytes, "file order, element-wise results over inputs that die".to_string()),
+        ("Best order", plan.best_bytes, best),
+        ("Lower bound", plan.lower_bound_bytes, "every order has this much alive at some node".to_string()),
+        ("Arena", plan.arena.bytes, format!("best order, {arena}")),
+    ] {
+        text += &line(label, format!("{:<11} {note}", bytes(value)).trim_end(), style);
+    }
+    text + &line("Alive", &sparkline(&plan.timeline, style.width.saturating_sub(22).clamp(10, 80)), style)
+}
+
+/// The largest of each stretch of moments as a bar.
+fn sparkline(timeline: &[Moment], width: usize) -> String {
+    let bars: Vec<char> = "▁▂▃▄▅▆▇█".chars().collect();
+    let top = timeline.iter().map(|moment| moment.bytes).max().unwrap_or(0).max(1);
+    let stretch = timeline.len().div_ceil(width).max(1);
+    let height = |moments: &[Moment]| {
+        let most = moments.iter().map(|moment| moment.bytes).max().unwrap_or(0);
+        bars[(most as f64 / top as f64 * (bars.len() - 1) as f64).round() as usize]
+    };
+    timeline.chunks(stretch).map(height).collect()
+}
+
 /// What is not fixed or not known, with the way on.
 fn open_questions(report: &Report, style: &Style) -> String {
     let mut text = String::new();
@@ -224,7 +271,8 @@ fn table(report: &Report, style: &Style) -> Result<String> {
         for &index in &metrics {
             let count = group.counts.0[index].as_ref();
             let bound = if group.incomplete { "≥ " } else { "" };
-            row.push(format!("{bound}{}", quantity(count, METRICS[index].unit, style.exact)));
+            let value = quantity(count, METRICS[index].unit, style.exact);
+            row.push(shortened(&format!("{bound}{value}"), FORMULA, By::Op));
             row.push(share(count, report.totals.counts.0[index].as_ref()));
         }
         row
@@ -237,6 +285,9 @@ fn table(report: &Report, style: &Style) -> Result<String> {
     }
     Ok(layout(rows, style))
 }
+
+/// The most columns that a formula has in the table: the totals and the other formats have it whole.
+const FORMULA: usize = 40;
 
 /// The least columns that labels have.
 const LABEL: usize = 24;
@@ -257,11 +308,14 @@ fn fit(rows: &mut [Vec<String>], width: usize) -> usize {
     }
 }
 
-/// A label cut to `width` columns: its end tells nodes of one model apart better than its beginning.
-fn shortened(label: &str, width: usize) -> String {
+/// A label cut to `width` columns. Of a node's name the end is kept: it tells nodes of one model apart.
+fn shortened(label: &str, width: usize, by: By) -> String {
     let length = columns(label);
     if length <= width {
         return label.to_string();
+    }
+    if by != By::Node {
+        return label.chars().take(width - 1).chain(['…']).collect();
     }
     let indent: String = label.chars().take_while(|letter| *letter == ' ').collect();
     let kept = width.saturating_sub(indent.len() + 1);
@@ -272,11 +326,10 @@ fn shortened(label: &str, width: usize) -> String {
 fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
     let width = fit(&mut rows, style.width);
     for row in &mut rows {
-        row[0] = shortened(&row[0], width);
+        row[0] = shortened(&row[0], width, style.view.by);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(style.width.clamp(20, 400) as u16);
     for row in rows {
         let cell = |(index, text): (usize, &String)| {
             let alignment = if index == 0 { CellAlignment::Left } else { CellAlignment::Right };
@@ -357,5 +410,43 @@ pub(super) fn findings(models: &[Verified], style: &Style) -> String {
         count(Verdict::Recorded),
         count(Verdict::Fails)
     );
+    text
+}
+
+/// The most findings of one guideline that text lists.
+const FINDINGS: usize = 3;
+
+pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
+    let mut text = format!("{}\n", bold(&clean(&linted.path), style));
+    for rule in RULES.iter().filter(|rule| !linted.allowed.iter().any(|allowed| allowed == rule.id)) {
+        let of: Vec<&Finding> = linted.findings.iter().filter(|finding| finding.rule == rule.id).collect();
+        let share = 100.0 * crate::guidelines::share(&linted.findings, rule.id);
+        let summary = match of.len() {
+            0 => "kept".to_string(),
+            1 => format!("1 finding, {share:.1} % of the memory access"),
+            count => format!("{count} findings, {share:.1} % of the memory access"),
+        };
+        text += &format!("\n{}  {summary}\n", bold(&format!("{} {}", rule.id, rule.title), style));
+        let more = of.len().saturating_sub(FINDINGS);
+        for finding in of.into_iter().take(FINDINGS) {
+            let excess = quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact);
+            let place = match &finding.nodes[..] {
+                [only] => clean(only),
+                [first, rest @ ..] => format!("{} and {} more", clean(first), rest.len()),
+                [] => String::new(),
+            };
+            let words = format!(
+                "{excess:>10}  {:>4.1} %  {}; {}. At {place}",
+                100.0 * finding.share,
+                finding.message,
+                finding.advice
+            );
+            let wrapped = wrap(&words.replace("  ", "\u{1}"), style.width.saturating_sub(2), &" ".repeat(22));
+            text += &format!("  {}\n", wrapped.replace('\u{1}', "  "));
+        }
+        if more > 0 {
+            text += &format!("  ({more} smaller ones: --format json)\n");
+        }
+    }
     text
 }

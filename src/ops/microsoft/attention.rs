@@ -1,6 +1,7 @@
 //! Attention over dense batches, with the projections and the key and value cache that onnxruntime fuses into it.
 //!
-//! Causal, local and sparse masks are not discounted: every query meets every key, as the unfused products do.
+//! MACs are those of the full products; what a causal mask hides is said beside them. Local and sparse masks are not
+//! discounted.
 
 use super::ms;
 use super::rules::{last, like, part, positive, same, softmax_flops, tensor};
@@ -18,6 +19,7 @@ const S: Role = Role::Setting;
 pub(crate) const OPS: &[Op] = &[
     ms("Attention", |call| projected(call, &ATTENTION))
         .macs(PROJECTED, |call, _| attention_macs(call, &ATTENTION))
+        .hides(|call, _| hidden(call, merged_sizes(call, &ATTENTION)?.0))
         .flops(SCORES, |call, _| attention_flops(call, &ATTENTION))
         .roles(&[(3, S), (6, S)]),
     ms("DecoderMaskedMultiHeadAttention", |call| multi_head(call, &MASKED))
@@ -30,14 +32,17 @@ pub(crate) const OPS: &[Op] = &[
         .roles(&[(3, S), (6, S), (7, S), (8, S)]),
     ms("GroupQueryAttention", |call| grouped(call, &GROUPED))
         .macs(PRODUCTS, |call, _| Ok(Groups::of(call, &GROUPED)?.sizes.macs()))
+        .hides(|call, _| Ok(Groups::of(call, &GROUPED)?.sizes.hidden()))
         .flops(ROTARY, |call, _| grouped_flops(call, &GROUPED))
         .roles(&[(5, S), (6, S), (7, S), (8, S), (9, S), (12, S), (13, S), (16, S)]),
     ms("MultiHeadAttention", |call| multi_head(call, &MULTI))
         .macs(PRODUCTS, |call, _| Ok(Heads::of(call, &MULTI)?.sizes.macs()))
+        .hides(|call, _| hidden(call, Heads::of(call, &MULTI)?.sizes))
         .flops(SCORES, |call, _| multi_head_flops(call, &MULTI))
         .roles(&[(4, S), (8, S), (9, S)]),
     ms("QAttention", |call| projected(call, &QUANTIZED))
         .macs(PROJECTED, |call, _| attention_macs(call, &QUANTIZED))
+        .hides(|call, _| hidden(call, merged_sizes(call, &QUANTIZED)?.0))
         .flops(SCORES, |call, _| attention_flops(call, &QUANTIZED))
         .roles(&[(1, Role::Parameter), (3, S), (4, S), (5, S), (6, S), (7, S)]),
     ms("QOrderedAttention", ordered_attention)
@@ -86,11 +91,23 @@ impl Sizes {
         &self.batch * &self.heads * &self.queries * &self.keys * (&self.head + &self.value_head)
     }
 
+    /// MACs that a causal mask hides: the last query sees all keys, each before it one fewer.
+    pub(super) fn hidden(&self) -> Dim {
+        let past = &self.keys - &self.queries;
+        let pairs = crate::ops::attention::hidden_pairs(&self.queries, &self.keys, &past);
+        &self.batch * &self.heads * pairs * (&self.head + &self.value_head)
+    }
+
     /// Scale and softmax of the scores, and so many more operations for each.
     pub(super) fn flops(&self, more: i64) -> Result<Dim> {
         let scores = [self.batch.clone(), self.heads.clone(), self.queries.clone(), self.keys.clone()];
         Ok(softmax_flops(&scores)? + product(&scores) * (1 + more))
     }
+}
+
+/// MACs that the mask of `unidirectional` hides.
+fn hidden(call: &Call, sizes: Sizes) -> Result<Dim> {
+    Ok(if call.attributes.int_or("unidirectional", 0)? == 0 { Dim::ZERO } else { sizes.hidden() })
 }
 
 /// The number that a tensor of one element holds, where it is known.

@@ -1,0 +1,149 @@
+//! The settings of ShuffleNetV2's Tables 1, 2 and 4 as graphs: memory access by the paper's formulas, findings in its order.
+
+use lwstat::guidelines::{Finding, least_access, share};
+use lwstat::onnx::*;
+use lwstat::{Bindings, Dim, Model, Report};
+
+/// A graph of 1×1 convolutions: channels of the input, then (outputs, groups) of each, at 56×56.
+fn pointwise(inputs: i64, layers: &[(i64, i64)]) -> Model {
+    let mut graph = GraphProto { name: "g".to_string(), ..GraphProto::default() };
+    graph.input.push(value("x0", &[1, inputs, 56, 56]));
+    let mut channels = inputs;
+    for (index, &(outputs, groups)) in layers.iter().enumerate() {
+        graph.initializer.push(weight(&format!("w{index}"), &[outputs, channels / groups, 1, 1]));
+        let mut conv = node("Conv", &[&format!("x{index}"), &format!("w{index}")], &format!("x{}", index + 1));
+        conv.attribute.push(AttributeProto {
+            name: "group".to_string(),
+            i: Some(groups),
+            r#type: 2,
+            ..Default::default()
+        });
+        graph.node.push(conv);
+        channels = outputs;
+    }
+    graph.output.push(value(&format!("x{}", layers.len()), &[]));
+    model(graph)
+}
+
+fn model(graph: GraphProto) -> Model {
+    use prost::Message;
+    let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: 17 }];
+    Model::read(ModelProto { ir_version: 8, opset_import, graph: Some(graph), ..Default::default() }.encode_to_vec())
+        .unwrap()
+}
+
+fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
+    let input = inputs.iter().map(|name| name.to_string()).collect();
+    let (op_type, name) = (op_type.to_string(), format!("make_{output}"));
+    NodeProto { op_type, name, input, output: vec![output.to_string()], ..Default::default() }
+}
+
+fn weight(name: &str, dims: &[i64]) -> TensorProto {
+    TensorProto { name: name.to_string(), dims: dims.to_vec(), data_type: 1, data_location: 1, ..Default::default() }
+}
+
+fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
+    let dim = dims.iter().map(|&size| DimensionProto { value: Some(DimensionValue::Value(size)) }).collect();
+    let shape = (!dims.is_empty()).then_some(TensorShapeProto { dim });
+    let tensor_type = Some(TensorTypeProto { elem_type: 1, shape });
+    ValueInfoProto { name: name.to_string(), r#type: Some(TypeProto { tensor_type, ..Default::default() }) }
+}
+
+fn account(model: &Model) -> (Report, Vec<Finding>) {
+    (model.report(&Bindings::default()).unwrap(), model.guidelines(&Bindings::default()).unwrap())
+}
+
+fn access(report: &Report) -> i64 {
+    report.totals.counts.get("memory_access").and_then(Dim::as_int).unwrap()
+}
+
+const HW: i64 = 56 * 56;
+
+#[test]
+fn table_1_unequal_widths_cost_memory_access() {
+    for rows in [[(128, 128), (90, 180), (52, 312), (36, 432)], [(32, 32), (22, 44), (13, 78), (9, 108)]] {
+        let mut last = -1.0;
+        for (c1, c2) in rows {
+            let layers: Vec<_> = (0..20).map(|layer| (if layer % 2 == 0 { c2 } else { c1 }, 1)).collect();
+            let (report, findings) = account(&pointwise(c1, &layers));
+            assert_eq!(access(&report), 20 * (HW * (c1 + c2) + c1 * c2), "{c1}:{c2}");
+            let g1 = share(&findings, "G1");
+            assert!(g1 > last, "{c1}:{c2} must be worse than the row before it");
+            assert_eq!(c1 == c2, g1 == 0.0, "G1 is clean exactly at equal widths");
+            let least = least_access(HW as f64, (HW * c1 * c2) as f64);
+            let excess: i64 =
+                findings.iter().filter(|finding| finding.rule == "G1").map(|finding| finding.excess).sum();
+            let paper = 20.0 * ((HW * (c1 + c2) + c1 * c2) as f64 - least);
+            assert!((excess as f64 - paper).abs() <= 10.0, "rounded once a node: {excess} against {paper}");
+            last = g1;
+        }
+    }
+}
+
+#[test]
+fn table_2_groups_cost_memory_access() {
+    for rows in [[(1, 128), (2, 180), (4, 256), (8, 360)], [(1, 64), (2, 90), (4, 128), (8, 184)]] {
+        let (mut last, mut last_access) = (-1, 0);
+        for (groups, c) in rows {
+            let (report, findings) = account(&pointwise(c, &[(c, groups); 10]));
+            assert_eq!(access(&report), 10 * (HW * 2 * c + c * c / groups), "g={groups}");
+            let excess: i64 =
+                findings.iter().filter(|finding| finding.rule == "G2").map(|finding| finding.excess).sum();
+            assert!(excess > last && access(&report) > last_access, "g={groups} must be worse than the row before it");
+            assert_eq!(groups == 1, excess == 0);
+            (last, last_access) = (excess, access(&report));
+        }
+    }
+}
+
+/// A bottleneck unit (1×1, 3×3, 1×1 with a quarter of the width inside), ten times, with or without ReLU and shortcut.
+fn bottlenecks(width: i64, relu: bool, shortcut: bool) -> Model {
+    let mut graph = GraphProto { name: "g".to_string(), ..GraphProto::default() };
+    graph.input.push(value("x", &[1, width, 56, 56]));
+    let mut at = "x".to_string();
+    for unit in 0..10 {
+        let start = at.clone();
+        for (layer, (outputs, inputs, kernel)) in
+            [(width / 4, width, 1), (width / 4, width / 4, 3), (width, width / 4, 1)].into_iter().enumerate()
+        {
+            let name = format!("c{unit}_{layer}");
+            graph.initializer.push(weight(&format!("w_{name}"), &[outputs, inputs, kernel, kernel]));
+            let mut conv = node("Conv", &[&at, &format!("w_{name}")], &name);
+            let pads = vec![kernel / 2; 4];
+            conv.attribute.push(AttributeProto {
+                name: "pads".to_string(),
+                ints: pads,
+                r#type: 7,
+                ..Default::default()
+            });
+            graph.node.push(conv);
+            at = name;
+            if relu {
+                graph.node.push(node("Relu", &[&at], &format!("r{unit}_{layer}")));
+                at = format!("r{unit}_{layer}");
+            }
+        }
+        if shortcut {
+            graph.node.push(node("Add", &[&at, &start], &format!("s{unit}")));
+            at = format!("s{unit}");
+        }
+    }
+    graph.output.push(value(&at, &[]));
+    model(graph)
+}
+
+#[test]
+fn table_4_relu_and_shortcut_cost_memory_access_and_no_macs() {
+    for width in [32, 64, 128] {
+        let cost = |relu, shortcut| {
+            let (report, findings) = account(&bottlenecks(width, relu, shortcut));
+            (report.totals.counts.get("macs").cloned(), access(&report), share(&findings, "G4"))
+        };
+        let (both, relu, shortcut, none) = (cost(true, true), cost(true, false), cost(false, true), cost(false, false));
+        assert!([&relu, &shortcut, &none].iter().all(|other| other.0 == both.0), "the MACs are the same");
+        assert_eq!(both.1 - shortcut.1, 10 * 2 * HW * (width / 4 * 2 + width), "ReLU reads and writes what it covers");
+        assert_eq!(both.1 - relu.1, 10 * 3 * HW * width, "a shortcut reads two tensors and writes one");
+        assert_eq!(none.2, 0.0);
+        assert!(both.2 > relu.2 && both.2 > shortcut.2 && relu.2 > 0.0 && shortcut.2 > 0.0);
+    }
+}
