@@ -359,7 +359,6 @@ fn optional_has_element(call: &Call) -> Result<Vec<Value>> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
 
     use rustc_hash::FxHashMap;
 
