@@ -239,12 +239,13 @@ fn repeat(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
         }
         return followed.outputs(call);
     }
-    if !steady && let Some(trips) = &trips {
-        if let Some(mut outputs) = settled_at_once(call, bodies, &frame, &initial, trips)? {
-            let scanned = outputs.split_off(initial.len());
-            let scanned = scanned.iter().map(|part| stacked(part, 0, trips));
-            return outputs.into_iter().map(Ok).chain(scanned).collect();
-        }
+    if !steady
+        && let Some(trips) = &trips
+        && let Some(mut outputs) = settled_at_once(call, bodies, &frame, &initial, trips)?
+    {
+        let scanned = outputs.split_off(initial.len());
+        let scanned = scanned.iter().map(|part| stacked(part, 0, trips));
+        return outputs.into_iter().map(Ok).chain(scanned).collect();
     }
     if few || !steady {
         iterate(call, bodies, &frame, &settled.state)?;

@@ -136,6 +136,9 @@ pub type InferFn = fn(&Call) -> Result<Vec<Value>>;
 /// A count from a call and its outputs.
 pub type CountFn = fn(&Call, &[Value]) -> Result<Dim>;
 
+/// A convolution's sizes from a call and its outputs.
+pub type ConvolutionFn = fn(&Call, &[Value]) -> Result<Convolution>;
+
 /// Elements read from the input at a position; `None` for all of them.
 pub type ReadsFn = fn(&Call, &[Value], usize) -> Result<Option<Dim>>;
 
@@ -250,7 +253,7 @@ pub struct Op {
     /// Its folded output is a generated weight: a leaf of its own.
     pub generates: bool,
     /// What the guidelines ask of a convolution; `None` where the operator is none.
-    pub convolution: Option<fn(&Call, &[Value]) -> Result<Convolution>>,
+    pub convolution: Option<ConvolutionFn>,
     /// The operator type with what tells its uses apart in a table: `Conv 1×1`.
     pub kind: Option<fn(&Call) -> String>,
 }
@@ -342,7 +345,7 @@ impl Op {
     }
 
     /// Is a convolution.
-    pub const fn convolution(self, convolution: fn(&Call, &[Value]) -> Result<Convolution>) -> Op {
+    pub const fn convolution(self, convolution: ConvolutionFn) -> Op {
         Op { convolution: Some(convolution), ..self }
     }
 
@@ -558,6 +561,8 @@ pub fn scalars_of(dims: impl IntoIterator<Item = Dim>) -> Vec<Scalar> {
 
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod versions;
 
 #[cfg(test)]
 mod tests {

@@ -59,10 +59,17 @@ fn resampled(call: &Call, outputs: &[Value]) -> Result<Dim> {
         return Ok(Dim::ZERO);
     }
     let antialias = call.attributes.int_or("antialias", 0)? != 0;
-    let resized = call.shape(0)?.iter().zip(output).filter(|(input, output)| input != output);
-    let neighbours = resized.map(|(input, output)| match antialias {
-        true => (input * taps).ceil_div(output).max(&Dim::from(taps)),
-        false => Dim::from(taps),
+    let neighbours = call.shape(0)?.iter().zip(output).map(|(input, output)| {
+        let along = match antialias {
+            true => (input * taps).ceil_div(output).max(&Dim::from(taps)),
+            false => Dim::from(taps),
+        };
+        match input.known_eq(output) {
+            Some(true) => Dim::ONE,
+            Some(false) => along,
+            // 1 where the sizes differ, 0 where they turn out to be the same.
+            None => (along - 1) * (input - output).max(&(output - input)).min(&Dim::ONE) + 1,
+        }
     });
     weighted(outputs, Some(neighbours.product()))
 }
@@ -333,6 +340,7 @@ mod tests {
             Resize f32[1,3,2,4] _ _ i64[2]{7,8} axes=[2,3] keep_aspect_ratio_policy='not_smaller' -> f32[1,3,7,14]
             Resize f32[n,3,h,w] _ _ i64[4]{n,3,?,8} -> f32[n,3,$node.2,8]
             Resize f32[1,1,8,8] _ _ i64[4]{1,1,3,8} mode='linear' antialias=1 -> f32[1,1,3,8] flops=264
+            Resize f32[n,h] _ _ i64[2]{n,8} mode='linear' -> f32[n,8] flops=-120*n+16*n*min(9,max(-h+16,h))
             Resize f32[1,3,2,4] _ _ i64[3]{7,8,9} -> error the sizes must be 4
             ",
         );

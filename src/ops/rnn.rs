@@ -6,7 +6,8 @@ use crate::dim::Dim;
 use crate::tensor::{Tensor, Value};
 
 const MACS: &str = "steps × batch × directions × gates × hidden × (input + hidden)";
-const SETTINGS: &[(usize, Role)] = &[(4, Role::Setting)];
+/// Lengths, and the states to start from, which exporters fill with zeros.
+const SETTINGS: &[(usize, Role)] = &[(4, Role::Setting), (5, Role::Setting), (6, Role::Setting)];
 
 pub(super) const OPS: &[Op] = &[
     Op::new("GRU", |call| infer(call, &GRU))

@@ -20,9 +20,9 @@ pub(super) const OPS: &[Op] = &[
                 let kept = shape[..shape.len() - 1].iter().enumerate().filter(|(at, _)| *at != transform.axis);
                 kept.map(|(_, size)| size).product()
             });
-            // Half of a product is wanted where input or output is real.
-            let real = transform.one_sided || shape.last().and_then(Dim::as_int) == Some(1);
-            Ok(others * &transform.length * &transform.bins * if real { 4 } else { 8 })
+            // Half of a product is wanted where input or output is real; else a sample has one part or two.
+            let parts = shape.last().filter(|_| !transform.one_sided).cloned().unwrap_or(Dim::ONE);
+            Ok(others * &transform.length * &transform.bins * parts * 4)
         },
     ),
     Op::new("HammingWindow", window).roles(&[(0, Role::Setting)]).flops(WINDOW, super::per_output::<5>),
@@ -33,15 +33,15 @@ pub(super) const OPS: &[Op] = &[
     Op::new("STFT", stft).roles(&[(1, Role::Setting), (3, Role::Setting)]).flops(
         "per frame its window (1 per value) and 8 per bin and complex sample, 4 if real: the sum as it is defined",
         |call, outputs| {
-            let (length, real) = (frame_length(call)?, real(call)?);
+            let (length, parts) = (frame_length(call)?, signal_parts(call)?);
             let frames = elements(outputs, 0)?.exact_div(&Dim::from(2i64)).ok_or(Stop::Unknown)?;
             let windowed = match (call.has(2), outputs.first().and_then(Value::as_tensor)) {
                 (true, Some(Tensor { shape: Some(shape), .. })) if shape.len() == 4 => {
-                    &shape[0] * &shape[1] * &length * if real { 1 } else { 2 }
+                    &shape[0] * &shape[1] * &length * &parts
                 }
                 _ => Dim::ZERO,
             };
-            Ok(frames * length * if real { 4 } else { 8 } + windowed)
+            Ok(frames * length * parts * 4 + windowed)
         },
     ),
 ];
@@ -143,8 +143,9 @@ fn signal(call: &Call) -> Result<(Dim, Dim)> {
     }
 }
 
-fn real(call: &Call) -> Result<bool> {
-    Ok(!matches!(call.shape(0)?, [_, _, parts] if parts.as_int() == Some(2)))
+/// Parts of each sample: 1 where it is real, 2 where it is complex.
+fn signal_parts(call: &Call) -> Result<Dim> {
+    Ok(call.shape(0)?.get(2).cloned().unwrap_or(Dim::ONE))
 }
 
 /// `⌊(signal − frame) / step⌋ + 1` frames.
@@ -181,6 +182,7 @@ mod tests {
         check(
             "
             DFT@17 f32[1,10,10,1] axis=1 -> f32[1,10,10,2] flops=4000
+            DFT@17 f32[1,n,10,p] -> f32[1,n,10,2] flops=40*n**2*p
             DFT@17 f32[1,n,10,2] -> f32[1,n,10,2] flops=80*n**2
             DFT f32[1,10,12,1] -> f32[1,10,12,2]
             DFT f32[1,10,12,2] _ i64[]{1} -> f32[1,10,12,2] flops=9600

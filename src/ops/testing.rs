@@ -73,7 +73,7 @@ fn answer(op: &Op, call: &Call, expected: &[&str]) -> String {
     for word in expected {
         let count = |rule: Option<Flops>| match rule.map(|rule| (rule.count)(call, &outputs)) {
             None => "none".to_string(),
-            Some(Ok(count)) => count.code(),
+            Some(Ok(count)) => count.code().replace(' ', ""),
             Some(Err(stop)) => format!("{stop:?}"),
         };
         words.push(if word.starts_with("hidden=") {
