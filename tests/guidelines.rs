@@ -1,52 +1,28 @@
 //! The settings of ShuffleNetV2's Tables 1, 2 and 4 as graphs: memory access by the paper's formulas, findings in its order.
 
-use lwstat::guidelines::{Finding, least_access, share};
-use lwstat::onnx::*;
-use lwstat::{Bindings, Dim, Model, Report};
+#![allow(clippy::unwrap_used)]
 
-/// A graph of 1×1 convolutions: channels of the input, then (outputs, groups) of each, at 56×56.
+mod common;
+
+use lwstat::guidelines::{Finding, least_access, share};
+use lwstat::{Bindings, Dim, Model, Report};
+use prost::Message;
+
+/// Pointwise convolutions at 56×56: channels of the input, then outputs and groups of each.
 fn pointwise(inputs: i64, layers: &[(i64, i64)]) -> Model {
-    let mut graph = GraphProto { name: "g".to_string(), ..GraphProto::default() };
-    graph.input.push(value("x0", &[1, inputs, 56, 56]));
+    let mut text = format!("in x0 f32[1,{inputs},56,56]");
     let mut channels = inputs;
     for (index, &(outputs, groups)) in layers.iter().enumerate() {
-        graph.initializer.push(weight(&format!("w{index}"), &[outputs, channels / groups, 1, 1]));
-        let mut conv = node("Conv", &[&format!("x{index}"), &format!("w{index}")], &format!("x{}", index + 1));
-        conv.attribute.push(AttributeProto {
-            name: "group".to_string(),
-            i: Some(groups),
-            r#type: 2,
-            ..Default::default()
-        });
-        graph.node.push(conv);
+        let next = index + 1;
+        text += &format!("; init w{index} f32[{outputs},{},1,1]", channels / groups);
+        text += &format!("; c{next}=Conv x{index} w{index} -> x{next} group={groups}");
         channels = outputs;
     }
-    graph.output.push(value(&format!("x{}", layers.len()), &[]));
-    model(graph)
+    model(&format!("{text}; out x{}", layers.len()))
 }
 
-fn model(graph: GraphProto) -> Model {
-    use prost::Message;
-    let opset_import = vec![OperatorSetIdProto { domain: String::new(), version: 17 }];
-    Model::read(ModelProto { ir_version: 8, opset_import, graph: Some(graph), ..Default::default() }.encode_to_vec())
-        .unwrap()
-}
-
-fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
-    let input = inputs.iter().map(|name| name.to_string()).collect();
-    let (op_type, name) = (op_type.to_string(), format!("make_{output}"));
-    NodeProto { op_type, name, input, output: vec![output.to_string()], ..Default::default() }
-}
-
-fn weight(name: &str, dims: &[i64]) -> TensorProto {
-    TensorProto { name: name.to_string(), dims: dims.to_vec(), data_type: 1, data_location: 1, ..Default::default() }
-}
-
-fn value(name: &str, dims: &[i64]) -> ValueInfoProto {
-    let dim = dims.iter().map(|&size| DimensionProto { value: Some(DimensionValue::Value(size)) }).collect();
-    let shape = (!dims.is_empty()).then_some(TensorShapeProto { dim });
-    let tensor_type = Some(TensorTypeProto { elem_type: 1, shape });
-    ValueInfoProto { name: name.to_string(), r#type: Some(TypeProto { tensor_type, ..Default::default() }) }
+fn model(text: &str) -> Model {
+    Model::read(common::model(text).encode_to_vec()).unwrap()
 }
 
 fn account(model: &Model) -> (Report, Vec<Finding>) {
@@ -98,38 +74,28 @@ fn table_2_groups_cost_memory_access() {
 
 /// A bottleneck unit (1×1, 3×3, 1×1 with a quarter of the width inside), ten times, with or without ReLU and shortcut.
 fn bottlenecks(width: i64, relu: bool, shortcut: bool) -> Model {
-    let mut graph = GraphProto { name: "g".to_string(), ..GraphProto::default() };
-    graph.input.push(value("x", &[1, width, 56, 56]));
-    let mut at = "x".to_string();
+    let (mut text, mut at) = (format!("in x f32[1,{width},56,56]"), "x".to_string());
     for unit in 0..10 {
         let start = at.clone();
+        let inner = width / 4;
         for (layer, (outputs, inputs, kernel)) in
-            [(width / 4, width, 1), (width / 4, width / 4, 3), (width, width / 4, 1)].into_iter().enumerate()
+            [(inner, width, 1), (inner, inner, 3), (width, inner, 1)].iter().enumerate()
         {
-            let name = format!("c{unit}_{layer}");
-            graph.initializer.push(weight(&format!("w_{name}"), &[outputs, inputs, kernel, kernel]));
-            let mut conv = node("Conv", &[&at, &format!("w_{name}")], &name);
-            let pads = vec![kernel / 2; 4];
-            conv.attribute.push(AttributeProto {
-                name: "pads".to_string(),
-                ints: pads,
-                r#type: 7,
-                ..Default::default()
-            });
-            graph.node.push(conv);
+            let (name, pad) = (format!("c{unit}_{layer}"), kernel / 2);
+            text += &format!("; init w_{name} f32[{outputs},{inputs},{kernel},{kernel}]");
+            text += &format!("; n_{name}=Conv {at} w_{name} -> {name} pads=[{pad},{pad},{pad},{pad}]");
             at = name;
             if relu {
-                graph.node.push(node("Relu", &[&at], &format!("r{unit}_{layer}")));
+                text += &format!("; n_r{unit}_{layer}=Relu {at} -> r{unit}_{layer}");
                 at = format!("r{unit}_{layer}");
             }
         }
         if shortcut {
-            graph.node.push(node("Add", &[&at, &start], &format!("s{unit}")));
+            text += &format!("; n_s{unit}=Add {at} {start} -> s{unit}");
             at = format!("s{unit}");
         }
     }
-    graph.output.push(value(&at, &[]));
-    model(graph)
+    model(&format!("{text}; out {at}"))
 }
 
 #[test]
