@@ -1,7 +1,7 @@
 //! Typed access to a node's attributes.
 
 use crate::onnx::{AttributeProto, GraphProto, SparseTensorProto, TensorProto, TypeProto};
-use crate::ops::{Result, invalid};
+use crate::stop::{Result, invalid};
 
 /// A node's attributes. Every getter returns `None` for an absent attribute and an error for one of another type.
 #[derive(Clone, Debug, Default)]

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use prost::Message;
 use rustc_hash::FxHashMap;
 
+use crate::declared::typed;
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Source, TensorId};
-use crate::onnx::{DimensionValue, ModelProto, TypeProto, ValueInfoProto};
+use crate::onnx::{ModelProto, ValueInfoProto};
 use crate::ops::{self, Bodies, Call, Infer, Op, Stop, Times};
 use crate::tensor::{DType, RANK_LIMIT, Scalar, Tensor, Value};
 
@@ -187,41 +188,6 @@ fn declared_input(graph: &Graph<'_>, scope: &str, id: TensorId, sizes: &FxHashMa
         Source::Input(declared) => typed(declared, &format!("{scope}{}", graph.name(id)), sizes),
         _ => Value::Unknown,
     }
-}
-
-/// A declared type. A dimension without a value or name is named after the tensor and its axis.
-pub(crate) fn typed(declared: Option<&TypeProto>, name: &str, sizes: &FxHashMap<String, i64>) -> Value {
-    let Some(declared) = declared else { return Value::Unknown };
-    let element = |element: &Option<Box<TypeProto>>| Box::new(typed(element.as_deref(), name, sizes));
-    if let Some(tensor) = declared.tensor_type.as_ref().or(declared.sparse_tensor_type.as_ref()) {
-        let size = |symbol: &str| sizes.get(symbol).copied().map(Dim::from);
-        let dim = |(axis, dim): (usize, &crate::onnx::DimensionProto)| match &dim.value {
-            // Exporters write −1 where they mean a free dimension.
-            Some(DimensionValue::Value(size)) if *size >= 0 => Dim::from(*size),
-            // Some write "?" for a dimension without a name.
-            Some(DimensionValue::Param(text)) if !text.is_empty() && text != "?" => match Dim::parse(text) {
-                Some(formula) => formula.substitute(&size),
-                None => size(text).unwrap_or_else(|| Dim::symbol(text)),
-            },
-            _ => {
-                let symbol = format!("{name}.{axis}");
-                size(&symbol).unwrap_or_else(|| Dim::symbol(&symbol))
-            }
-        };
-        let shape =
-            tensor.shape.as_ref().map(|shape| shape.dim.iter().enumerate().take(RANK_LIMIT + 1).map(dim).collect());
-        return Tensor { dtype: DType::from_code(tensor.elem_type), shape, contents: None }.into();
-    }
-    if let Some(sequence) = &declared.sequence_type {
-        return Value::Sequence { element: element(&sequence.elem_type), items: None };
-    }
-    if let Some(optional) = &declared.optional_type {
-        return Value::Optional { element: element(&optional.elem_type), present: None };
-    }
-    if let Some(map) = &declared.map_type {
-        return Value::Map { key: DType::from_code(map.key_type), element: element(&map.value_type) };
-    }
-    Value::Unknown
 }
 
 /// Types one graph. `outer` is the enclosing graph's state, for the tensors that a body captures.
@@ -468,12 +434,4 @@ fn data_symbols(value: &Value, into: &mut BTreeSet<Arc<str>>) -> bool {
         tensor.shape.iter().flatten().for_each(|dim| dim.data_symbols(into));
     }
     tensors.iter().all(|tensor| tensor.shape.is_some())
-}
-
-/// The elements of a rank-0 or one-element truth value, where known.
-pub fn truth(value: &Value) -> Option<bool> {
-    match value.as_tensor()?.scalars()?.first()? {
-        Scalar::Bool(truth) => Some(*truth),
-        scalar => scalar.as_float().map(|number| number != 0.0),
-    }
 }

@@ -17,6 +17,7 @@
 
 pub mod attributes;
 pub mod cost;
+mod declared;
 pub mod dim;
 pub mod error;
 pub mod figures;
@@ -29,6 +30,7 @@ pub mod onnx;
 pub mod ops;
 pub mod render;
 pub mod report;
+pub mod stop;
 pub mod summary;
 pub mod tensor;
 pub mod verify;

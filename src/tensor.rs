@@ -340,6 +340,14 @@ impl Value {
         }
     }
 
+    /// The truth value that a tensor of rank 0 or of one element holds, where known.
+    pub fn truth(&self) -> Option<bool> {
+        match self.as_tensor()?.scalars()?.first()? {
+            Scalar::Bool(truth) => Some(*truth),
+            scalar => scalar.as_float().map(|number| number != 0.0),
+        }
+    }
+
     /// Elements of all tensors held; `None` where unknown.
     pub fn elements(&self) -> Option<Dim> {
         self.measure(Tensor::elements)

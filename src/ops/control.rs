@@ -3,7 +3,6 @@
 use super::merge::{join, same, with_parts, without_contents};
 use super::{Bodies, Call, Op, Result, Stop, Times, axis, invalid};
 use crate::dim::Dim;
-use crate::infer::truth;
 use crate::tensor::{DType, Scalar, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[Op::control("If", branch), Op::control("Loop", repeat), Op::control("Scan", scan)];
@@ -24,7 +23,7 @@ fn branch(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
     for attribute in ["then_branch", "else_branch"] {
         bodies.inputs(attribute)?;
     }
-    match truth(call.value(0)?) {
+    match call.value(0)?.truth() {
         Some(true) => only(bodies, "then_branch"),
         Some(false) => only(bodies, "else_branch"),
         None => {
@@ -206,13 +205,13 @@ fn repeat(call: &Call, bodies: &mut dyn Bodies) -> Result<Vec<Value>> {
     let limit =
         call.optional(0).and_then(|limit| limit.scalars()?.first()?.as_dim()).map(|limit| limit.max(&Dim::ZERO));
     let conditional = call.has(1);
-    let start = if conditional { truth(call.value(1)?) } else { Some(true) };
+    let start = if conditional { call.value(1)?.truth() } else { Some(true) };
     // Within an iteration the condition holds: it would not run otherwise.
     let frame =
         Frame { before: vec![Tensor::new(DType::I64, Vec::new()).into(), flag(true)], after: Vec::new(), skip: 1 };
     let settled = settle(call, bodies, &frame, initial.clone())?;
     // Without the condition input the body's condition is ignored.
-    let endless = !conditional || truth(&settled.outputs[0]) == Some(true);
+    let endless = !conditional || settled.outputs[0].truth() == Some(true);
     let trips = match (start, &limit) {
         (Some(false), _) => Some(Dim::ZERO),
         (_, Some(limit)) if *limit == 0 => Some(Dim::ZERO),
@@ -294,7 +293,7 @@ fn follow(
         followed.trips += 1;
         followed.scanned.push(outputs.split_off(1 + initial.len()));
         followed.state = outputs.split_off(1);
-        match outputs.first().and_then(truth) {
+        match outputs.first().and_then(Value::truth) {
             _ if !conditional => {}
             Some(true) => {}
             Some(false) => break,

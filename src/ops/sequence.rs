@@ -2,8 +2,8 @@
 
 use super::merge::{join, same, with_parts, without_contents};
 use super::{Bodies, Call, Op, Result, Role, Stop, Times, axis, invalid};
+use crate::declared::typed;
 use crate::dim::Dim;
-use crate::infer::typed;
 use crate::tensor::{CONTENTS_LIMIT, DType, Scalar, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[
@@ -441,7 +441,7 @@ mod tests {
         let some = run("Optional", &[], &[tensor("f32[n]")]).unwrap();
         assert_eq!(show(run("OptionalGetElement", &[], std::slice::from_ref(&some))), "f32[n]");
         let has = run("OptionalHasElement", &[], &[some]).unwrap();
-        assert_eq!(crate::infer::truth(&has), Some(true));
+        assert_eq!(has.truth(), Some(true));
         let none = Value::Optional { element: Box::new(tensor("f32[n]")), present: Some(false) };
         assert!(show(run("OptionalGetElement", &[], &[none])).contains("empty"));
     }
