@@ -186,8 +186,9 @@ impl FixedArgs {
         for text in &self.dim {
             let (name, size) = split(text, "--dim", "NAME=1")?;
             let size = size.trim().parse::<i64>().ok().filter(|size| *size >= 0);
-            let size =
-                size.ok_or_else(|| Error::new(format!("--dim {text}: the size must be a whole number: write NAME=1")))?;
+            let size = size.ok_or_else(|| {
+                Error::new(format!("--dim {text}: the size must be a whole number, 0 or more: write NAME=1"))
+            })?;
             if bindings.sizes.insert(name.to_string(), size).is_some_and(|other| other != size) {
                 return Err(Error::new(format!("--dim {name} is given twice with different sizes")));
             }

@@ -65,7 +65,7 @@ pub struct Finding {
     pub share: f64,
 }
 
-/// All findings, the costliest first. Nodes whose sizes are formulas are passed over: give their dimensions.
+/// All findings, the costliest first. Nodes whose sizes are not known are passed over.
 pub fn findings(typed: &Typed<'_>, rows: &[Row]) -> Vec<Finding> {
     let counted: Vec<&Row> = rows.iter().filter(|row| !row.alternative).collect();
     let total: f64 = counted.iter().filter_map(|row| plain(row, "memory_access_bytes")).map(|bytes| bytes as f64).sum();

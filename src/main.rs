@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lwstat::figures::{self, Fixture};
+use lwstat::model::sentence;
 use lwstat::render::{FORMATS, Format, Linted, Style, Verified, tables};
 use lwstat::summary::{By, View};
 use lwstat::verify::{Verdict, verify};
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
 fn report(args: &ReportArgs) -> Result<bool> {
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
+    model.check_dims(&bindings)?;
     let mut report = model.report(&bindings)?;
     if args.memory {
         report.memory = Some(model.memory_plan(&bindings)?);
@@ -61,7 +63,9 @@ fn verified(args: &VerifyArgs) -> Result<bool> {
     let mut models = Vec::new();
     for path in &args.models {
         let model = open(path, &args.fixed)?;
-        let report = model.report(&args.fixed.bindings()?)?;
+        let bindings = args.fixed.bindings()?;
+        model.check_dims(&bindings)?;
+        let report = model.report(&bindings)?;
         let name = args.name.as_deref().unwrap_or(&report.model.name);
         let fixture = match &given {
             Some(fixture) => fixture.clone(),
@@ -84,7 +88,9 @@ fn verified(args: &VerifyArgs) -> Result<bool> {
 /// The guidelines of one model. `Ok(false)` where a denied one is not kept.
 fn lint(args: &LintArgs) -> Result<bool> {
     let model = open(&args.model, &args.fixed)?;
-    let mut findings = model.guidelines(&args.fixed.bindings()?)?;
+    let bindings = args.fixed.bindings()?;
+    model.check_dims(&bindings)?;
+    let mut findings = model.guidelines(&bindings)?;
     findings.retain(|finding| !args.allow.contains(&finding.rule));
     let view = View { by: By::Op, depth: 0, sort: None, top: None };
     let linted = Linted { path: model.path, findings, allowed: args.allow.clone() };
@@ -101,14 +107,14 @@ fn no_figures(name: &str) -> Error {
 
 fn read_fixture(path: &Path) -> Result<Fixture> {
     let label = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::new(error.to_string()).in_file(&label))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
     figures::parse(&text, &label)
 }
 
 fn open(path: &Path, args: &FixedArgs) -> Result<Model> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map_err(|error| Error::new(error.to_string()).in_file("-"))?;
+        std::io::stdin().read_to_end(&mut bytes).map_err(|error| Error::new(sentence(&error)).in_file("-"))?;
         return Model::read(bytes);
     }
     if args.no_mmap { Model::read_file(path) } else { Model::open(path) }
@@ -139,7 +145,8 @@ fn emit(text: &str, path: Option<&Path>) -> Result<()> {
             other => other.map_err(|error| Error::new(format!("standard output: {error}"))),
         };
     };
-    let fail = |error: std::io::Error| Error::new(error.to_string()).in_file(&path.display().to_string());
+    let label = path.display().to_string();
+    let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
     // What a link points to is replaced, not the link; a device or pipe is written to as it is.
     let target = path.canonicalize();
     let path = target.as_deref().unwrap_or(path);

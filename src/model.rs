@@ -74,8 +74,8 @@ impl Model {
     }
 }
 
-/// The system's reason without its number.
-fn sentence(error: &std::io::Error) -> String {
+/// The system's reason without its number and, where the system names a file, without that.
+pub fn sentence(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

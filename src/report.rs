@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::cost::{self, Counts, Coverage, METRICS, Row};
+use crate::cost::{self, Counted, Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::graph::{Source, TensorId};
@@ -16,6 +16,7 @@ use crate::guidelines;
 use crate::infer::{self, Bindings, Typed};
 use crate::memory::{self, MemoryPlan, Peak};
 use crate::model::Model;
+use crate::onnx::{DimensionProto, DimensionValue};
 use crate::tensor::Value;
 
 /// Version of the JSON contract.
@@ -122,6 +123,15 @@ pub struct Totals {
     pub bounded: bool,
     /// The most activation bytes alive at once; `None` where it depends on free dimensions.
     pub peak_activation_bytes: Option<i64>,
+}
+
+impl Totals {
+    /// Whether the sum of this metric is an upper bound: branches that exclude each other have work in it. What they store
+    /// is all counted.
+    pub fn at_most(&self, metric: usize) -> bool {
+        let some = self.counts.0[metric].as_ref().is_some_and(|count| *count != 0);
+        self.bounded && some && METRICS[metric].counted == Counted::PerRun
+    }
 }
 
 impl Serialize for Totals {
@@ -258,12 +268,52 @@ impl Model {
         self.analyze(&graph, bindings).map_err(|error| error.in_file(&self.path))
     }
 
-    /// Holds the model against ShuffleNetV2's guidelines: all findings, the costliest first.
+    /// Holds the model against ShuffleNetV2's guidelines: all findings, the costliest first. An error where the model is
+    /// invalid, or where the memory access is a formula: it names the dimensions to give.
     pub fn guidelines(&self, bindings: &Bindings) -> Result<Vec<guidelines::Finding>> {
         let graph = self.graph()?;
-        let found = infer::infer(&graph, &self.proto, bindings)
-            .and_then(|typed| Ok(guidelines::findings(&typed, &cost::account(&typed, &bindings.sizes)?.rows)));
-        found.map_err(|error| error.in_file(&self.path))
+        let typed = infer::infer(&graph, &self.proto, bindings).map_err(|error| error.in_file(&self.path))?;
+        let account = cost::account(&typed, &bindings.sizes).map_err(|error| error.in_file(&self.path))?;
+        let formula = |row: &Row| row.counts.get("memory_access").is_some_and(|count| count.as_int().is_none());
+        if account.rows.iter().any(formula) {
+            return Err(self.open_sizes("guidelines can be judged", bindings));
+        }
+        Ok(guidelines::findings(&typed, &account.rows))
+    }
+
+    /// An error where a size is given to a dimension that the model does not have: a misspelt name would change nothing.
+    pub fn check_dims(&self, bindings: &Bindings) -> Result<()> {
+        let inputs = || self.proto.graph.iter().flat_map(|graph| &graph.input);
+        let shapes = || inputs().filter_map(|input| input.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref());
+        let declared = |name: &str| {
+            let named = |dim: &DimensionProto| matches!(&dim.value, Some(DimensionValue::Param(text)) if text == name);
+            shapes().any(|shape| shape.dim.iter().any(named))
+        };
+        let mut names = bindings.sizes.keys().filter(|name| !declared(name)).peekable();
+        if names.peek().is_none() {
+            return Ok(());
+        }
+        // Only the account tells which sizes the data decide; one that needs sizes to be made at all says nothing.
+        let Ok(report) = self.report(&Bindings::default()) else { return Ok(()) };
+        let dims = report.model.dims;
+        match names.filter(|name| !dims.iter().any(|dim| **dim == ***name)).min() {
+            None => Ok(()),
+            Some(name) => {
+                let known = if dims.is_empty() { "none".to_string() } else { dims.join(", ") };
+                Err(Error::new(format!("there is no free dimension \"{name}\": the model has {known}"))
+                    .in_file(&self.path))
+            }
+        }
+    }
+
+    /// The error for what only known sizes allow, with the dimensions to give.
+    fn open_sizes(&self, what: &str, bindings: &Bindings) -> Error {
+        let dims = self.report(bindings).map(|report| report.model.dims).unwrap_or_default();
+        let reason = match dims.first() {
+            Some(first) => format!("{what} only for known sizes: give --dim for {} ({first}=1)", dims.join(", ")),
+            None => format!("{what} only where every size is known: some operator's is not"),
+        };
+        Error::new(reason).in_file(&self.path)
     }
 
     /// Searches for the order with the least peak, and places its buffers. An error where the model is invalid, or where
@@ -271,17 +321,7 @@ impl Model {
     pub fn memory_plan(&self, bindings: &Bindings) -> Result<MemoryPlan> {
         let graph = self.graph()?;
         let typed = infer::infer(&graph, &self.proto, bindings).map_err(|error| error.in_file(&self.path))?;
-        memory::plan(&typed).ok_or_else(|| {
-            let report = self.report(bindings).map(|report| report.model.dims).unwrap_or_default();
-            let reason = match report.first() {
-                Some(first) => format!(
-                    "memory can be planned only for known sizes: give --dim for {} ({first}=1)",
-                    report.join(", ")
-                ),
-                None => "memory can be planned only where every size is known: some operator's is not".to_string(),
-            };
-            Error::new(reason).in_file(&self.path)
-        })
+        memory::plan(&typed).ok_or_else(|| self.open_sizes("memory can be planned", bindings))
     }
 
     fn analyze(&self, graph: &crate::graph::Graph<'_>, bindings: &Bindings) -> Result<Report> {

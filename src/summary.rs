@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{Counts, METRICS};
+use crate::cost::{Counts, Coverage, METRICS};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::report::{NodeInfo, Report};
@@ -51,8 +51,8 @@ pub struct Group {
     pub groups: usize,
     /// Sums of what is known of their counts.
     pub counts: Counts,
-    /// Some count of theirs is unknown.
-    pub incomplete: bool,
+    /// How well their counts are known: as well as the least known of them.
+    pub coverage: Coverage,
 }
 
 impl Group {
@@ -64,14 +64,14 @@ impl Group {
             nodes: 0,
             groups: 1,
             counts: Counts::zero(),
-            incomplete: false,
+            coverage: Coverage::Exact,
         }
     }
 
     fn add(&mut self, node: &NodeInfo) {
         self.nodes += 1;
         self.counts.add(&node.counts);
-        self.incomplete |= node.counts.0.contains(&None);
+        self.coverage = self.coverage.max(node.coverage);
     }
 }
 
@@ -195,10 +195,16 @@ fn cut(mut groups: Vec<Group>, top: Option<usize>) -> (Vec<Group>, Option<Group>
     let Some(top) = top.filter(|&top| top < groups.len()) else { return (groups, None) };
     let left_out = groups.split_off(top);
     let mut rest = Group { groups: left_out.len(), ..Group::new("", 0) };
+    // What stands in a module that is left out is counted with the module.
+    let mut within = usize::MAX;
     for group in left_out {
+        if group.depth > within {
+            continue;
+        }
+        within = group.depth;
         rest.nodes += group.nodes;
         rest.counts.add(&group.counts);
-        rest.incomplete |= group.incomplete;
+        rest.coverage = rest.coverage.max(group.coverage);
     }
     (groups, Some(rest))
 }

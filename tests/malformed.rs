@@ -98,6 +98,37 @@ fn graphs_that_do_not_connect() {
     ]);
 }
 
+fn plain_style() -> lwstat::render::Style<'static> {
+    let view = lwstat::summary::View { by: lwstat::summary::By::Op, depth: 1, sort: None, top: None };
+    lwstat::render::Style { view, width: 100, color: false, exact: false, figures: None }
+}
+
+#[test]
+fn no_format_shows_an_unknown_operator_as_free() {
+    let report = report(&model("in x f32[2,3]; Relu x -> a; v::Frob a -> y; out y")).unwrap();
+    for (format, words) in [("text", "≥ 0"), ("csv", "Frob (v),0,1,0,0,0,0,0,0,0,0,0,0,unknown\r\n"), ("md", "| ≥ 0 |")]
+    {
+        let format = lwstat::render::FORMATS.iter().find(|other| other.name == format).unwrap();
+        let shown = (format.report)(&report, &plain_style()).unwrap();
+        let row = shown.split_inclusive('\n').find(|row| row.contains("Frob (v)")).unwrap_or_default();
+        assert!(row.contains(words), "{}: {shown}", format.name);
+    }
+}
+
+#[test]
+fn what_branches_store_is_no_bound() {
+    let then = graph("init w f32[3,3]; MatMul x w -> a; out a");
+    let other = graph("init v f32[3,3]; MatMul x v -> a; Relu a -> b; out b");
+    let held = with_body(with_body(node("If c -> y"), "then_branch", then), "else_branch", other);
+    let mut outer = graph("in c bool[]; in x f32[2,3]; out y");
+    outer.node.push(held);
+    let totals = report(&model_of(outer)).unwrap().totals;
+    for (key, count, at_most) in [("macs", 18, true), ("flops", 42, true), ("params", 18, false)] {
+        let found = totals.counts.get(key).and_then(Dim::as_int);
+        assert_eq!((found, totals.at_most(lwstat::cost::index_of(key).unwrap())), (Some(count), at_most), "{key}");
+    }
+}
+
 #[test]
 fn operators_that_are_not_in_the_table() {
     check(&[
@@ -296,7 +327,17 @@ fn names_may_hold_anything_but_are_shown_clean() {
         let json = serde_json::to_string(&report(&common::model("in x f32[2]; Relu x -> y; out y")).unwrap());
         assert!(json.is_ok());
     }
+    let text = "in x f32[n,3]; Relu x -> a; v::Frob a -> y; out y";
+    let mut model = model(text);
+    let declared = model.graph.as_mut().unwrap().input[0].r#type.as_mut().unwrap().tensor_type.as_mut().unwrap();
+    declared.shape.as_mut().unwrap().dim[0].value = Some(DimensionValue::Param("N\u{1b}[31m".to_string()));
+    let report = report(&model).unwrap();
+    for format in lwstat::render::FORMATS.iter().filter(|format| ["text", "md"].contains(&format.name)) {
+        let shown = (format.report)(&report, &plain_style()).unwrap();
+        assert!(shown.contains("N\u{fffd}") && !shown.contains('\u{1b}'), "{shown}");
+    }
     let long = "n".repeat(20_000);
+    let model = common::model;
     assert!(said(&model(&format!("in x f32[2]; {long}=Relu x -> y; out y"))).contains("is longer than 16384 bytes"));
     assert!(said(&model(&format!("in {long} f32[2]; Relu {long} -> y; out y"))).contains("is longer than 16384 bytes"));
 }
@@ -607,6 +648,7 @@ fn the_program_says_what_is_wrong_in_one_sentence() {
     );
     let fixed =
         file("fixed.onnx", &model("in x f32[1,4,4]; init s i64[1]{16}; r=Reshape x s -> y; out y").encode_to_vec());
+    let relu = file("relu.onnx", &model("in x f32[n,3]; Relu x -> y; out y").encode_to_vec());
     let odd = file("odd.onnx", &model("in x f32[2]; v::Frob x -> y; out y").encode_to_vec());
     let empty = file("empty.onnx", b"");
     let text = file("text.onnx", b"hello");
@@ -637,8 +679,13 @@ fn the_program_says_what_is_wrong_in_one_sentence() {
         (&[&free, "--dim", "n=9223372036854775808"], 2, "the size must be a whole number"),
         (&[&free, "--dim", "n=9223372036854775807"], 2, "has more elements"),
         (&[&free, "--dim", "n=1", "--dim", "n=2"], 2, "--dim n is given twice"),
+        (&[&free, "--dim", "m=1"], 2, "there is no free dimension \"m\": the model has n"),
+        (&["lint", &free, "--dim", "m=1"], 2, "there is no free dimension \"m\": the model has n"),
+        (&[&fixed, "--dim", "n=1"], 2, "there is no free dimension \"n\": the model has none"),
+        (&["lint", &relu], 2, "guidelines can be judged only for known sizes: give --dim for n (n=1)"),
+        (&["lint", &relu, "--dim", "n=1"], 0, ""),
         (&[&fixed, "--input", "x=1x5x5"], 2, "node \"r\" (Reshape)"),
-        (&[&free, "-o", "no/such/folder/out.txt"], 2, "no/such/folder/out.txt: "),
+        (&[&free, "-o", "no/such/folder/out.txt"], 2, "no/such/folder/out.txt: no such file or directory"),
         (&[&free, "--sort", "beauty"], 2, "there is no metric \"beauty\""),
     ];
     for (arguments, code, words) in rows {

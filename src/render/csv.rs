@@ -1,7 +1,7 @@
 //! CSV (RFC 4180): a row a group, a column a metric key.
 
 use super::{Linted, Style, Verified};
-use crate::cost::METRICS;
+use crate::cost::{Coverage, METRICS};
 use crate::dim::Dim;
 use crate::error::Result;
 use crate::report::Report;
@@ -13,12 +13,12 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     }
     let label = if style.view.by == By::Op { "op" } else { "scope" };
     let header = [label, "depth", "nodes"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
-    let mut text = row(header.map(str::to_string));
+    let mut text = row(header.chain(["coverage"]).map(str::to_string));
     let (shown, rest) = groups(report, &style.view)?;
     for group in shown.iter().chain(&rest) {
         let label = if group.label.is_empty() { "(rest)" } else { &group.label };
         let head = [label.to_string(), group.depth.to_string(), group.nodes.to_string()];
-        text += &row(head.into_iter().chain(group.counts.0.iter().map(count)));
+        text += &row(head.into_iter().chain(group.counts.0.iter().map(count)).chain([coverage(group.coverage)]));
     }
     Ok(text)
 }
@@ -28,8 +28,7 @@ fn nodes(report: &Report) -> String {
     let mut text = row(head.chain(["coverage"]).map(str::to_string));
     for node in report.nodes.iter().filter(|node| !node.alternative) {
         let head = [&node.name, node.op_type.as_ref(), &node.domain, &node.scope].map(str::to_string);
-        let coverage = format!("{:?}", node.coverage).to_lowercase();
-        text += &row(head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage]));
+        text += &row(head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage(node.coverage)]));
     }
     text
 }
@@ -71,6 +70,10 @@ pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
         ]);
     }
     text
+}
+
+fn coverage(coverage: Coverage) -> String {
+    format!("{coverage:?}").to_lowercase()
 }
 
 fn count(count: &Option<Dim>) -> String {

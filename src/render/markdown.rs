@@ -2,7 +2,7 @@
 
 use super::number::{clean, quantity, share, tensor};
 use super::{Linted, Style, Verified};
-use crate::cost::{METRICS, Unit};
+use crate::cost::{Coverage, METRICS, Unit};
 use crate::error::Result;
 use crate::report::Report;
 use crate::summary::{By, groups};
@@ -21,8 +21,12 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         report.totals.nodes,
         report.totals.folded
     );
-    for (metric, count) in METRICS.iter().zip(&report.totals.counts.0) {
-        let bound = if report.totals.at_least.contains(&metric.key) { "at least " } else { "" };
+    for (index, (metric, count)) in METRICS.iter().zip(&report.totals.counts.0).enumerate() {
+        let bound = match report.totals.at_least.contains(&metric.key) {
+            true => "at least ",
+            false if report.totals.at_most(index) => "at most ",
+            false => "",
+        };
         let value = quantity(count.as_ref(), metric.unit, style.exact);
         text += &format!("| {} | {bound}{} |\n", metric.title, escape(&value));
     }
@@ -45,12 +49,14 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     text.push('\n');
     let (shown, rest) = groups(report, &style.view)?;
     for group in shown.iter().chain(&rest) {
+        let bound = if group.coverage == Coverage::Unknown { "≥ " } else { "" };
         let name = if group.label.is_empty() { "rest" } else { &group.label };
         text += &format!("| {}{} | {} |", "&nbsp;&nbsp;".repeat(group.depth), escape(name), group.nodes);
         for (index, metric) in &columns {
             let count = group.counts.0[*index].as_ref();
             let whole = report.totals.counts.0[*index].as_ref();
-            text += &format!(" {} | {} |", escape(&quantity(count, metric.unit, style.exact)), share(count, whole));
+            text +=
+                &format!(" {bound}{} | {} |", escape(&quantity(count, metric.unit, style.exact)), share(count, whole));
         }
         text.push('\n');
     }

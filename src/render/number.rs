@@ -8,8 +8,8 @@ use crate::report::TensorType;
 pub fn quantity(count: Option<&Dim>, unit: Unit, exact: bool) -> String {
     let Some(count) = count else { return "?".to_string() };
     match (count.as_int(), unit) {
-        (None, Unit::Count) => count.to_string(),
-        (None, Unit::Bytes) => format!("{count} B"),
+        (None, Unit::Count) => clean(&count.to_string()),
+        (None, Unit::Bytes) => format!("{} B", clean(&count.to_string())),
         (Some(value), Unit::Count) if exact => grouped(value),
         (Some(value), Unit::Bytes) if exact => format!("{} B", grouped(value)),
         (Some(value), Unit::Count) => scaled(value, 1000.0, &["", "k", "M", "G", "T", "P", "E"]),
@@ -61,7 +61,7 @@ pub fn tensor(tensor: &TensorType) -> String {
     let shape = match &tensor.shape {
         None => "?".to_string(),
         Some(shape) if shape.is_empty() => "scalar".to_string(),
-        Some(shape) => shape.iter().map(Dim::to_string).collect::<Vec<_>>().join("×"),
+        Some(shape) => clean(&shape.iter().map(Dim::to_string).collect::<Vec<_>>().join("×")),
     };
     format!("{} {shape}", tensor.dtype.unwrap_or("?"))
 }

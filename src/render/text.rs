@@ -4,7 +4,7 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width, presets};
 
 use super::number::{clean, quantity, share, tensor};
 use super::{Linted, Style, Verified};
-use crate::cost::{METRICS, Unit};
+use crate::cost::{Coverage, METRICS, Unit};
 use crate::error::Result;
 use crate::figures::Published;
 use crate::guidelines::{Finding, RULES};
@@ -94,9 +94,7 @@ fn totals(report: &Report, style: &Style) -> String {
     let value = |key: &str| {
         let Some(index) = crate::cost::index_of(key) else { return String::new() };
         let bound = if report.totals.at_least.contains(&METRICS[index].key) { "≥ " } else { "" };
-        let bound = if report.totals.bounded && bound.is_empty() { "≤ " } else { bound };
-        let exact_zero = report.totals.counts.0[index].as_ref().is_some_and(|count| *count == 0);
-        let bound = if exact_zero && bound == "≤ " { "" } else { bound };
+        let bound = if bound.is_empty() && report.totals.at_most(index) { "≤ " } else { bound };
         format!("{bound}{}", quantity(report.totals.counts.0[index].as_ref(), METRICS[index].unit, style.exact))
     };
     let file = quantity(Some(&crate::dim::Dim::from(report.model.file_bytes as usize)), Unit::Bytes, style.exact);
@@ -270,7 +268,7 @@ fn table(report: &Report, style: &Style) -> Result<String> {
         let mut row = vec![label, second];
         for &index in &metrics {
             let count = group.counts.0[index].as_ref();
-            let bound = if group.incomplete { "≥ " } else { "" };
+            let bound = if group.coverage == Coverage::Unknown { "≥ " } else { "" };
             let value = quantity(count, METRICS[index].unit, style.exact);
             row.push(shortened(&format!("{bound}{value}"), FORMULA, By::Op));
             row.push(share(count, report.totals.counts.0[index].as_ref()));
