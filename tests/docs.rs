@@ -20,6 +20,16 @@ fn tables_in_the_documentation_are_the_programs() {
     assert_eq!(page("report.schema.json"), schema, "docs/report.schema.json: paste what `lwstat schema` prints");
 }
 
+/// The entry that docs/contributing.md shows stands in the source as it is shown.
+#[test]
+fn the_operator_of_the_contributors_page_exists() {
+    let read = |path: &str| std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
+    let page = read("docs/contributing.md");
+    let shown = page.split("```text").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(squeezed(&read("src/ops/activation.rs")).contains(&squeezed(shown)), "{shown}");
+}
+
 #[test]
 fn reports_follow_the_schema() {
     let schema = lwstat::report::schema().to_value();
