@@ -122,7 +122,13 @@ fn what_branches_store_is_no_bound() {
     let held = with_body(with_body(node("If c -> y"), "then_branch", then), "else_branch", other);
     let mut outer = graph("in c bool[]; in x f32[2,3]; out y");
     outer.node.push(held);
-    let totals = report(&model_of(outer)).unwrap().totals;
+    let report = report(&model_of(outer)).unwrap();
+    let relu = report.nodes.iter().find(|node| &*node.op_type == "Relu").unwrap();
+    assert_eq!((&*relu.inputs[0], &*relu.outputs[0]), ("If_0/else_branch/a", "If_0/else_branch/b"));
+    for name in report.nodes.iter().flat_map(|node| node.inputs.iter().chain(&node.outputs)) {
+        assert!(report.tensors.iter().any(|tensor| tensor.tensor.name == *name), "{name} is no tensor");
+    }
+    let totals = report.totals;
     for (key, count, at_most) in [("macs", 18, true), ("flops", 42, true), ("params", 18, false)] {
         let found = totals.counts.get(key).and_then(Dim::as_int);
         assert_eq!((found, totals.at_most(lwstat::cost::index_of(key).unwrap())), (Some(count), at_most), "{key}");

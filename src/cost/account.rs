@@ -9,7 +9,7 @@ use super::leaves::{self, Frame, Leaf, Leaves};
 use super::{Counted, Counts, METRICS, Size, Visit, count};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Node, TensorId};
+use crate::graph::{Edge, Graph, Node, Source, TensorId};
 use crate::infer::{Typed, TypedNode};
 use crate::ops::{Call, Convolution, Infer, Op, Stop, Storage, Times};
 use crate::tensor::Value;
@@ -39,7 +39,7 @@ pub struct Row {
     pub kind: Cow<'static, str>,
     /// Module path.
     pub scope: String,
-    /// Names of the inputs, empty where one is left out.
+    /// Names of the inputs, empty where one is left out; of a body's own, as those of nodes.
     pub inputs: Vec<Arc<str>>,
     /// Names of the outputs, empty where one is left out.
     pub outputs: Vec<Arc<str>>,
@@ -83,7 +83,7 @@ pub fn account(typed: &Typed<'_>, sizes: &FxHashMap<String, i64>) -> Result<Acco
     walk.graph(&mut frames);
     let mut counter = Counter { leaves: walk.leaves.into_iter(), account: Account::default(), sizes, room: ROOM };
     counter.account.rows.reserve(typed.nodes.len());
-    let tensors = Tensors::new(typed);
+    let tensors = Tensors::new(typed, "", None);
     let place = Place { prefix: String::new(), times: None, alternative: false };
     counter.graph(typed, &tensors, &place, |_| ())?;
     let mut account = counter.account;
@@ -99,9 +99,15 @@ struct Tensors {
 }
 
 impl Tensors {
-    fn new(typed: &Typed<'_>) -> Tensors {
+    /// In a body, `prefix` stands before the names, save of what it takes from the graph around it.
+    fn new(typed: &Typed<'_>, prefix: &str, around: Option<&Tensors>) -> Tensors {
+        let name = |tensor: &Edge<'_>| match (tensor.source, around) {
+            (Source::Outer(id), Some(around)) => around.names[id.index()].clone(),
+            _ if prefix.is_empty() => tensor.name.as_ref().into(),
+            _ => format!("{prefix}{}", tensor.name).into(),
+        };
         Tensors {
-            names: typed.graph.tensors.iter().map(|tensor| tensor.name.as_ref().into()).collect(),
+            names: typed.graph.tensors.iter().map(name).collect(),
             sizes: typed.values.iter().map(Size::of).collect(),
         }
     }
@@ -185,7 +191,6 @@ impl Counter<'_> {
         place: &Place,
         mut counted: impl FnMut(Counts),
     ) -> Result<()> {
-        self.take((typed.graph.tensors.len() * place.prefix.len()) as u64 / 64)?;
         for (index, facts) in typed.nodes.iter().enumerate() {
             if facts.folded {
                 self.account.folded += 1;
@@ -302,8 +307,11 @@ impl Counter<'_> {
                 },
                 alternative: place.alternative || *times == Times::Alternative,
             };
+            self.take((body.graph.tensors.len() * inner.prefix.len()) as u64 / 64)?;
             let mut counts = Counts::zero();
-            self.graph(body, &Tensors::new(body), &inner, |node| counts = counts.plus(&node))?;
+            self.graph(body, &Tensors::new(body, &inner.prefix, Some(tensors)), &inner, |node| {
+                counts = counts.plus(&node)
+            })?;
             match times {
                 Times::Alternative => branches.push(counts),
                 Times::Count(_) => run = run.plus(&counts),
