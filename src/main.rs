@@ -87,6 +87,9 @@ fn verified(args: &VerifyArgs) -> Result<bool> {
 
 /// The guidelines of one model. `Ok(false)` where a denied one is not kept.
 fn lint(args: &LintArgs) -> Result<bool> {
+    if let Some(rule) = args.deny.iter().find(|rule| args.allow.contains(rule)) {
+        return Err(Error::new(format!("{rule} is both denied and allowed: name it in one of the two")));
+    }
     let model = open(&args.model, &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;

@@ -335,7 +335,7 @@ impl Model {
         let (inputs, outputs) = (interface(&graph.inputs), interface(&graph.outputs));
         let mut tensors = Vec::with_capacity(graph.tensors.len());
         let name = |index: usize| account.names[index].clone();
-        list_tensors(&mut typed, Some(&account.parameters), &name, "", &mut tensors);
+        list_tensors(&mut typed, &account, &name, "", &mut tensors);
         let totals = totals(&account.rows, account.folded, peak.as_ref().map(|peak| peak.bytes));
         if let Some((metric, _)) =
             METRICS.iter().zip(&totals.counts.0).find(|(_, sum)| sum.as_ref().is_some_and(Dim::is_undefined))
@@ -419,7 +419,7 @@ fn tensor_type(name: Arc<str>, value: Value) -> TensorType {
 /// Lists the tensors of a graph and of its bodies, and takes their shapes with it.
 fn list_tensors(
     typed: &mut Typed<'_>,
-    parameters: Option<&[bool]>,
+    account: &cost::Account,
     name: &dyn Fn(usize) -> Arc<str>,
     prefix: &str,
     list: &mut Vec<TensorInfo>,
@@ -427,8 +427,7 @@ fn list_tensors(
     let mut kinds: Vec<TensorKind> = (0..typed.graph.tensors.len())
         .map(|index| match typed.graph.tensors[index].source {
             Source::Input(_) => TensorKind::Input,
-            _ if parameters.is_some_and(|parameters| parameters[index]) => TensorKind::Parameter,
-            Source::Initializer(_) | Source::Sparse(_) if parameters.is_none() => TensorKind::Constant,
+            _ if account.is_parameter(typed.graph, index) => TensorKind::Parameter,
             _ if typed.constant[index] => TensorKind::Constant,
             _ => TensorKind::Activation,
         })
@@ -454,7 +453,7 @@ fn list_tensors(
             let body = &mut facts.bodies[index].1;
             let (prefix, graph) = (format!("{prefix}{}/{attribute}/", node.name), body.graph);
             let name = |index: usize| format!("{prefix}{}", graph.tensors[index].name).into();
-            list_tensors(body, None, &name, &prefix, list);
+            list_tensors(body, account, &name, &prefix, list);
         }
     }
 }

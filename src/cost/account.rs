@@ -67,8 +67,8 @@ pub struct Account {
     pub rows: Vec<Row>,
     /// Folded nodes, in bodies, too.
     pub folded: usize,
-    /// Which tensors of the main graph are parameters.
-    pub parameters: Vec<bool>,
+    /// Which tensors are parameters, by graph: the main one, or a body.
+    parameters: FxHashMap<*const Graph<'static>, Vec<bool>>,
     /// The names of the main graph's tensors.
     pub names: Vec<Arc<str>>,
 }
@@ -88,8 +88,21 @@ pub fn account(typed: &Typed<'_>, sizes: &FxHashMap<String, i64>) -> Result<Acco
     counter.graph(typed, &tensors, &place, |_| ())?;
     let mut account = counter.account;
     account.names = tensors.names;
-    account.parameters = frames.pop().map(|frame| frame.leaves.parameters).unwrap_or_default();
+    let main = frames.pop().map(|frame| (key(typed.graph), frame.leaves));
+    account.parameters = walk.kept.into_iter().chain(main).map(|(graph, leaves)| (graph, leaves.parameters)).collect();
     Ok(account)
+}
+
+/// What a graph is known by while the model lives.
+fn key(graph: &Graph<'_>) -> *const Graph<'static> {
+    std::ptr::from_ref(graph).cast()
+}
+
+impl Account {
+    /// Whether this tensor of this graph (the main one, or a body) is a parameter.
+    pub fn is_parameter(&self, graph: &Graph<'_>, tensor: usize) -> bool {
+        self.parameters.get(&key(graph)).is_some_and(|parameters| parameters[tensor])
+    }
 }
 
 /// What all nodes of a graph share.
@@ -147,7 +160,7 @@ impl Walk {
                 leaves::operand(frames, id, role, self.parameters, &mut self.leaves[at]);
             }
             for (_, body, _) in &facts.bodies {
-                let key = std::ptr::from_ref(body.graph).cast();
+                let key = key(body.graph);
                 let leaves = self.kept.remove(&key).unwrap_or_else(|| Leaves::new(body));
                 frames.push(Frame { typed: body, leaves });
                 self.graph(frames);
