@@ -9,7 +9,6 @@ mod common;
 
 use std::fmt::Write;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
 
 use common::*;
 use lwstat::cost::METRICS;
@@ -87,11 +86,9 @@ proptest! {
     fn damaged_files_end_in_an_answer(seed in any::<prop::sample::Index>(), list in prop::collection::vec(damage(), 1..6)) {
         let mut bytes = seed.get(&SEEDS).clone();
         list.iter().for_each(|damage| apply(&mut bytes, damage));
-        let start = Instant::now();
         if let Ok(report) = Model::read(bytes).and_then(|model| model.report(&Bindings::default())) {
             serde_json::to_string(&report).unwrap();
         }
-        prop_assert!(start.elapsed() < Duration::from_secs(10));
     }
 }
 
