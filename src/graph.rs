@@ -473,7 +473,7 @@ fn module_path(entries: &[Bytes], name: &str) -> String {
     }
     let Some((path, _)) = name.rsplit_once('/') else { return String::new() };
     let Some(path) = path.strip_prefix('/') else { return path.to_string() };
-    let (mut full, mut last) = (String::new(), "");
+    let (mut full, mut last) = (String::with_capacity(path.len()), "");
     for part in path.split('/') {
         match part.strip_prefix(last).filter(|rest| !last.is_empty() && rest.starts_with('.')) {
             Some(rest) => full.push_str(rest),
@@ -544,7 +544,7 @@ fn finish(mut graph: Graph<'_>) -> Result<Graph<'_>> {
 /// Names of nodes are to be unique; where a file has one twice, or gives a node the name that another has by its place,
 /// the later node's gets a number.
 fn name_apart(graph: &mut Graph<'_>) {
-    let mut taken = FxHashSet::default();
+    let mut taken = FxHashSet::with_capacity_and_hasher(graph.nodes.len(), FxBuildHasher);
     let mut again = Vec::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         if !taken.insert(&*node.name) {

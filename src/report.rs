@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::cost::{self, Counted, Counts, Coverage, METRICS, Row};
-use crate::dim::Dim;
+use crate::dim::{Collector, Dim};
 use crate::error::{Error, Result};
 use crate::graph::{Source, TensorId};
 use crate::guidelines;
@@ -378,14 +378,22 @@ pub fn stem(path: &str) -> String {
 }
 
 fn totals(rows: &[Row], folded: usize, peak_activation_bytes: Option<i64>) -> Totals {
-    let counted = || rows.iter().filter(|row| !row.alternative).map(|row| &row.counts.0);
-    let sum = |metric: usize| Some(counted().filter_map(|counts| counts[metric].as_ref()).sum());
-    let missing = |metric: &usize| counted().any(|counts| counts[*metric].is_none());
-    let at_least = (0..METRICS.len()).filter(missing).map(|metric| METRICS[metric].key).collect();
+    // One pass for all metrics: the rows of a large graph are more than a cache holds.
+    let mut sums: [Collector; METRICS.len()] = Default::default();
+    let mut missing = [false; METRICS.len()];
+    for row in rows.iter().filter(|row| !row.alternative) {
+        for ((count, sum), missing) in row.counts.0.iter().zip(&mut sums).zip(&mut missing) {
+            match count {
+                Some(count) => sum.add(count),
+                None => *missing = true,
+            }
+        }
+    }
+    let at_least = METRICS.iter().zip(missing).filter(|(_, missing)| *missing).map(|(metric, _)| metric.key).collect();
     Totals {
         nodes: rows.len(),
         folded,
-        counts: Counts(std::array::from_fn(sum)),
+        counts: Counts(sums.map(|sum| Some(sum.finish()))),
         at_least,
         bounded: rows.iter().any(|row| row.coverage == Coverage::Bounded),
         peak_activation_bytes,

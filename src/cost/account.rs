@@ -85,7 +85,7 @@ pub fn account(typed: &Typed<'_>, sizes: &FxHashMap<String, i64>) -> Result<Acco
     counter.account.rows.reserve(typed.nodes.len());
     let tensors = Tensors::new(typed, "", None);
     let place = Place { prefix: String::new(), times: None, alternative: false };
-    counter.graph(typed, &tensors, &place, |_| ())?;
+    counter.graph(typed, &tensors, &place, None)?;
     let mut account = counter.account;
     account.names = tensors.names;
     let main = frames.pop().map(|frame| (key(typed.graph), frame.leaves));
@@ -196,13 +196,13 @@ static UNKNOWN: Op =
     Op::new("?", |_| Err(Stop::Unknown)).macs("", |_, _| Err(Stop::Unknown)).flops("", |_, _| Err(Stop::Unknown));
 
 impl Counter<'_> {
-    /// Adds the rows of a graph, and hands over the counts of each of its nodes with its bodies.
+    /// Adds the rows of a graph, and to `sum` the counts of its nodes with their bodies.
     fn graph(
         &mut self,
         typed: &Typed<'_>,
         tensors: &Tensors,
         place: &Place,
-        mut counted: impl FnMut(Counts),
+        mut sum: Option<&mut Counts>,
     ) -> Result<()> {
         for (index, facts) in typed.nodes.iter().enumerate() {
             if facts.folded {
@@ -210,8 +210,12 @@ impl Counter<'_> {
                 continue;
             }
             let node = &typed.graph.nodes[index];
-            let counts = self.node(typed, index, facts, tensors, place);
-            counted(counts.map_err(|error| error.at_node(&node.name, node.op_type))?);
+            let row = self.account.rows.len();
+            let run = self.node(typed, index, facts, tensors, place);
+            let run = run.map_err(|error| error.at_node(&node.name, node.op_type))?;
+            if let Some(sum) = &mut sum {
+                **sum = sum.plus(&run.plus(&self.account.rows[row].counts));
+            }
         }
         Ok(())
     }
@@ -226,7 +230,7 @@ impl Counter<'_> {
         Ok(())
     }
 
-    /// Adds the rows of one node and of its bodies; returns their sum.
+    /// Adds the rows of one node and of its bodies; returns what the bodies add to the node's own row.
     fn node(
         &mut self,
         typed: &Typed<'_>,
@@ -267,7 +271,9 @@ impl Counter<'_> {
             _ => node.inputs.iter().map(|input| seen.insert(*input)).collect(),
         };
         let sizes = &tensors.sizes;
-        let visit = Visit { op, call: &call, outputs: &outputs, node, sizes, distinct: &distinct, leaves: &leaves };
+        let macs = op.macs.map_or(Ok(Dim::ZERO), |rule| (rule.count)(&call, &outputs));
+        let visit =
+            Visit { op, call: &call, outputs: &outputs, node, sizes, distinct: &distinct, leaves: &leaves, macs };
         let runs = |metric: &super::Metric| metric.counted == Counted::PerRun;
         let control = matches!(op.infer, Infer::Control(_)) && !facts.unknown;
         let mut counts = Counts::zero();
@@ -322,9 +328,8 @@ impl Counter<'_> {
             };
             self.take((body.graph.tensors.len() * inner.prefix.len()) as u64 / 64)?;
             let mut counts = Counts::zero();
-            self.graph(body, &Tensors::new(body, &inner.prefix, Some(tensors)), &inner, |node| {
-                counts = counts.plus(&node)
-            })?;
+            let inside = Tensors::new(body, &inner.prefix, Some(tensors));
+            self.graph(body, &inside, &inner, Some(&mut counts))?;
             match times {
                 Times::Alternative => branches.push(counts),
                 Times::Count(_) => run = run.plus(&counts),
@@ -345,6 +350,6 @@ impl Counter<'_> {
                 row.coverage = Coverage::Unknown;
             }
         }
-        Ok(run.plus(&self.account.rows[row].counts))
+        Ok(run)
     }
 }

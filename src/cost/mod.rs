@@ -104,6 +104,8 @@ pub struct Visit<'a> {
     pub distinct: &'a [bool],
     /// The stored tensors that this node is the first to read.
     pub leaves: &'a [Leaf],
+    /// Its multiply-accumulates, from which several metrics start.
+    pub macs: ops::Result<Dim>,
 }
 
 impl Visit<'_> {

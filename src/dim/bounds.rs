@@ -151,7 +151,7 @@ fn interval_of_atom(atom: &Atom) -> Interval {
 fn interval_of(dim: &Dim) -> Interval {
     match &dim.0 {
         Repr::Int(value) => Interval::exactly(*value),
-        Repr::Expr(poly) => poly.interval,
+        Repr::Expr(poly) => poly.interval(),
         Repr::Undefined => Interval::new(NEGATIVE_INFINITY, INFINITY),
     }
 }
@@ -190,7 +190,7 @@ fn lower_bound(dim: &Dim, goal: i64, fuel: &mut u32) -> Option<i64> {
         Repr::Undefined => return None,
         Repr::Expr(poly) => poly,
     };
-    let mut best = poly.interval.lower();
+    let mut best = poly.interval().lower();
     let content = poly.terms.iter().fold(0, |gcd, (_, value)| gcd_of(gcd, *value));
     if best < Some(goal) && content > 1 {
         // Rounding to whole numbers is worth the more, the smaller they are.

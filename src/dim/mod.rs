@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 use extremum::Side;
 use monomial::{Atom, Kind};
-use poly::{Collector, Poly};
+pub(crate) use poly::Collector;
+use poly::Poly;
 
 /// An exact integer: a plain number, or a polynomial over symbols, floor divisions, minima and maxima.
 ///

@@ -39,6 +39,7 @@ impl Ord for Atom {
             Atom::Max(_) => 3,
         };
         match (self, other) {
+            (Atom::Symbol(a, kind), Atom::Symbol(b, other_kind)) if Arc::ptr_eq(a, b) => kind.cmp(other_kind),
             (Atom::Symbol(a, kind), Atom::Symbol(b, other_kind)) => (a, kind).cmp(&(b, other_kind)),
             (Atom::Floor(a), Atom::Floor(b)) => {
                 let by_divisor = || a.divisor.order(&b.divisor);
@@ -97,6 +98,9 @@ pub(super) struct Monomial {
 /// which polynomial division and `Dim::times_term` rely on.
 impl Ord for Monomial {
     fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.factors, &other.factors) {
+            return Ordering::Equal;
+        }
         let by_factors = || {
             for ((atom, power), (other_atom, other_power)) in self.factors.iter().zip(other.factors.iter()) {
                 let order = atom.cmp(other_atom).then(other_power.cmp(power));

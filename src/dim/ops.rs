@@ -147,16 +147,23 @@ assignment!(MulAssign, mul_assign, mul);
 
 impl<'a> Sum<&'a Dim> for Dim {
     fn sum<I: Iterator<Item = &'a Dim>>(dims: I) -> Dim {
+        let mut dims = dims.filter(|dim| **dim != 0);
+        let Some(first) = dims.next() else { return Dim::ZERO };
+        // Most sums have one part, and a formula is costly to collect.
+        let Some(second) = dims.next() else { return first.clone() };
         let mut sum = Collector::default();
-        dims.for_each(|dim| sum.add(dim));
+        [first, second].into_iter().chain(dims).for_each(|dim| sum.add(dim));
         sum.finish()
     }
 }
 
 impl Sum for Dim {
     fn sum<I: Iterator<Item = Dim>>(dims: I) -> Dim {
+        let mut dims = dims.filter(|dim| *dim != 0);
+        let Some(first) = dims.next() else { return Dim::ZERO };
+        let Some(second) = dims.next() else { return first };
         let mut sum = Collector::default();
-        dims.for_each(|dim| sum.add(&dim));
+        [first, second].into_iter().chain(dims).for_each(|dim| sum.add(&dim));
         sum.finish()
     }
 }

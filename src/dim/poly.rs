@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
 use super::bounds::{Interval, interval_of_terms};
 use super::monomial::{Atom, Monomial};
@@ -23,13 +24,34 @@ pub(super) type Term = (Monomial, i64);
 
 /// At least one term, sorted by monomial, no zero coefficient, and a constant; with facts about
 /// the whole that would otherwise be computed again and again.
-#[derive(PartialEq, Eq, Hash, Debug)]
+#[derive(Debug)]
 pub(super) struct Poly {
     pub(super) terms: Vec<Term>,
     pub(super) constant: i64,
-    pub(super) interval: Interval,
+    /// Worked out when it is asked for: most formulas are compared with nothing.
+    interval: OnceLock<Interval>,
     depth: u32,
     weight: u32,
+}
+
+impl Poly {
+    pub(super) fn interval(&self) -> Interval {
+        *self.interval.get_or_init(|| interval_of_terms(&self.terms, self.constant))
+    }
+}
+
+impl PartialEq for Poly {
+    fn eq(&self, other: &Self) -> bool {
+        self.constant == other.constant && self.terms == other.terms
+    }
+}
+
+impl Eq for Poly {}
+
+impl Hash for Poly {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.terms, self.constant).hash(state);
+    }
 }
 
 impl Ord for Poly {
@@ -65,8 +87,7 @@ impl Dim {
         if depth > MAX_DEPTH || weight > MAX_WEIGHT {
             return Dim::UNDEFINED;
         }
-        let interval = interval_of_terms(&terms, constant);
-        Dim(Repr::Expr(Arc::new(Poly { terms, constant, interval, depth, weight })))
+        Dim(Repr::Expr(Arc::new(Poly { terms, constant, interval: OnceLock::new(), depth, weight })))
     }
 
     /// The same expression, each minimum joined with the maximum of the same two expressions: an axis sliced in two at
@@ -270,7 +291,7 @@ fn without_pair(mut terms: Vec<Term>, constant: i64, pair: &Pair) -> Dim {
 
 /// Collects a sum of many terms; partial sums may exceed what the result may hold.
 #[derive(Default)]
-pub(super) struct Collector {
+pub(crate) struct Collector {
     terms: BTreeMap<Monomial, i128>,
     constant: i128,
     failed: bool,
@@ -304,7 +325,7 @@ impl Collector {
     }
 
     /// Adds the expression.
-    pub(super) fn add(&mut self, dim: &Dim) {
+    pub(crate) fn add(&mut self, dim: &Dim) {
         match dim.as_int() {
             Some(value) => self.add_constant(i128::from(value)),
             None => self.add_scaled(dim, 1),
@@ -342,7 +363,7 @@ impl Collector {
         self.failed |= self.terms.len() > MAX_COLLECTED;
     }
 
-    pub(super) fn finish(self) -> Dim {
+    pub(crate) fn finish(self) -> Dim {
         if self.failed {
             return Dim::UNDEFINED;
         }
