@@ -244,7 +244,7 @@ fn sparse(proto: &crate::onnx::SparseTensorProto) -> Value {
 fn is_symbolic(value: &Value) -> bool {
     let Some(tensor) = value.as_tensor() else { return false };
     let formula = |dim: &Dim| dim.as_int().is_none();
-    let inside = |scalar: &Scalar| matches!(scalar, Scalar::Int(value) if formula(value));
+    let inside = |scalar: &Scalar| scalar.formula().is_some_and(formula);
     tensor.shape.iter().flatten().any(formula) || tensor.scalars().is_some_and(|list| list.iter().any(inside))
 }
 

@@ -128,6 +128,8 @@ pub enum Scalar {
     Int(Dim),
     /// A floating-point number, as f64 whatever the dtype.
     Float(f64),
+    /// A formula over a positive integer, in a floating-point tensor: a size before exporters round it.
+    Ratio(Dim, i64),
     /// A truth value.
     Bool(bool),
     /// A string.
@@ -142,6 +144,14 @@ impl Scalar {
         match self {
             Scalar::Int(value) => Some(value.clone()),
             Scalar::Bool(value) => Some(Dim::from(i64::from(*value))),
+            _ => None,
+        }
+    }
+
+    /// The formula in this element, a ratio's numerator.
+    pub fn formula(&self) -> Option<&Dim> {
+        match self {
+            Scalar::Int(value) | Scalar::Ratio(value, _) => Some(value),
             _ => None,
         }
     }
@@ -196,7 +206,7 @@ impl Tensor {
     /// The same tensor with `scalars` for contents, unless they are too many, not as many as the shape says, or none is known.
     pub fn with_scalars(mut self, scalars: Vec<Scalar>) -> Tensor {
         let fits = self.elements().and_then(|n| n.as_int()) == Some(scalars.len() as i64);
-        let overflow = |scalar: &Scalar| matches!(scalar, Scalar::Int(value) if value.is_undefined());
+        let overflow = |scalar: &Scalar| scalar.formula().is_some_and(Dim::is_undefined);
         if fits
             && scalars.len() as i64 <= CONTENTS_LIMIT
             && (scalars.is_empty() || scalars.iter().any(|s| *s != Scalar::Unknown))
@@ -249,7 +259,7 @@ impl Tensor {
             None => 0,
             Some(Contents::Stored(tensor)) => tensor.dims.iter().product::<i64>().unsigned_abs(),
             Some(Contents::Known(scalars)) => {
-                let one = |scalar: &Scalar| 1 + if let Scalar::Int(value) = scalar { formula(value) } else { 0 };
+                let one = |scalar: &Scalar| 1 + scalar.formula().map_or(0, formula);
                 scalars.iter().map(one).sum()
             }
         };

@@ -86,6 +86,7 @@ fn convert(scalar: &Scalar, to: DType) -> Scalar {
         },
         to if to.is_integer() => match scalar {
             Scalar::Float(value) => truncated(*value, to),
+            Scalar::Ratio(over, under) if over.bounds().0 >= Some(0) => formula(over.floor_div(&Dim::from(*under)), to),
             Scalar::Text(text) => text.parse().map_or(Scalar::Unknown, |value| wrapped(value, to)),
             scalar => match scalar.as_dim() {
                 Some(value) => value.as_int().map_or_else(|| formula(value, to), |value| wrapped(value, to)),
@@ -96,6 +97,7 @@ fn convert(scalar: &Scalar, to: DType) -> Scalar {
             Scalar::Text(text) => text.parse().map_or(Scalar::Unknown, |value| rounded(value, to)),
             // A formula stays one, so that what exporters compute from sizes in floating point stays exact.
             Scalar::Int(value) if value.as_int().is_none() => scalar.clone(),
+            Scalar::Ratio(..) => scalar.clone(),
             scalar => scalar.as_float().map_or(Scalar::Unknown, |value| rounded(value, to)),
         },
         _ => Scalar::Unknown,
@@ -248,6 +250,8 @@ mod tests {
             Cast i64[2]{12,n} to=8 -> string[2]{'12',?}
             Cast string[2]{'12','x'} to=7 -> i64[2]{12,?}
             Cast string[1]{'1e2'} to=1 -> f32[1]{100}
+            Cast f32[2]{(n)/2,(n-9)/2} to=7 -> i64[2]{n//2,?}
+            Cast f32[1]{(n)/2} to=11 -> f64[1]{(n)/2}
             CastLike i64[1]{7} f32[1] -> f32[1]{7}
             ",
         );

@@ -86,7 +86,31 @@ pub(super) fn multiply(a: &Scalar, b: &Scalar) -> Scalar {
     // Zero times anything is zero: exporters mask shapes so.
     match (whole(a), whole(b)) {
         (Some(zero), None) | (None, Some(zero)) if zero == 0 => Scalar::Int(zero),
+        (Some(size), None) if size.as_int().is_none() => {
+            fraction(b).map_or(Scalar::Unknown, |b| ratio(&size * b.0, b.1))
+        }
+        (None, Some(size)) if size.as_int().is_none() => {
+            fraction(a).map_or(Scalar::Unknown, |a| ratio(&size * a.0, a.1))
+        }
         _ => numeric(a, b, |a, b| a * b, |a, b| a * b),
+    }
+}
+
+/// A floating-point number that is a whole number of halves, quarters, … as integers: its product with a size is exact.
+fn fraction(scalar: &Scalar) -> Option<(i64, i64)> {
+    let Scalar::Float(value) = scalar else { return None };
+    let parts = (1..=16).map(|power| 1i64 << power).find(|&parts| (value * parts as f64).fract() == 0.0)?;
+    let over = value * parts as f64;
+    (over.abs() < 65536.0).then_some((over as i64, parts))
+}
+
+/// A formula over an integer. Sizes are taken to be so small that single precision rounds their quotient to a whole
+/// number only where it is one.
+fn ratio(over: Dim, under: i64) -> Scalar {
+    match over.exact_div(&Dim::from(under)) {
+        Some(whole) => Scalar::Int(whole),
+        None if under > 0 => Scalar::Ratio(over, under),
+        None => Scalar::Unknown,
     }
 }
 
@@ -128,14 +152,17 @@ fn divide(call: &Call) -> Result<Vec<Value>> {
         },
         _ => Scalar::Unknown,
     };
-    let ratio = |a: &Scalar, b: &Scalar| match (a.as_float(), b.as_float()) {
+    let exact = |a: &Scalar, b: &Scalar| match (a.as_float(), b.as_float()) {
         (Some(a), Some(b)) => Scalar::Float(a / b),
         _ => match (whole(a), whole(b)) {
-            (Some(a), Some(b)) => a.exact_div(&b).map_or(Scalar::Unknown, Scalar::Int),
+            (Some(a), Some(b)) => match b.as_int() {
+                Some(b) => ratio(a, b),
+                None => a.exact_div(&b).map_or(Scalar::Unknown, Scalar::Int),
+            },
             _ => Scalar::Unknown,
         },
     };
-    if call.dtype(0).is_integer() { arithmetic(call, quotient) } else { arithmetic(call, ratio) }
+    if call.dtype(0).is_integer() { arithmetic(call, quotient) } else { arithmetic(call, exact) }
 }
 
 /// `fmod = 0`: the sign of the divisor, as Python's `%`; `fmod = 1`: the sign of the dividend, as C's `fmod`.
@@ -296,6 +323,9 @@ mod tests {
             Mul i64[2]{3,?} i64[]{0} -> i64[2]{0,0}
             Div i64[3]{7,-7,n} i64[]{2} -> i64[3]{3,-3,n//2}
             Div f32[2]{7.0,1.0} f32[]{2.0} -> f32[2]{3.5,0.5}
+            Div f32[3]{n,2*n,n} f32[3]{2.0,2.0,-3.0} -> f32[3]{(n)/2,n,?}
+            Mul f32[3]{n,4*n,n} f32[3]{0.75,0.25,0.1} -> f32[3]{(3*n)/4,n,?}
+            Mul f32[]{0.5} f32[2]{n+1,3.0} -> f32[2]{(n+1)/2,1.5}
             Div i64[1]{7} i64[1]{0} -> i64[1]{unknown}
             Mod i64[2]{7,-7} i64[]{3} -> i64[2]{1,2}
             Mod i64[2]{7,-7} i64[]{3} fmod=1 -> i64[2]{1,-1}

@@ -3,7 +3,7 @@
 //! `Conv f32[1,3,8,8] f32[4,3,3,3] pads=[1,1,1,1] -> f32[1,4,8,8] macs=6912 flops=0`
 //!
 //! An operator may carry a domain and an opset (`com.microsoft:Gelu`, `Squeeze@12`; the newest opset otherwise). An
-//! input is `dtype[dims]`, with contents in braces (`i64[2]{3,-1}`, `?` for an unknown element, `f32[*]` for an unknown
+//! input is `dtype[dims]`, with contents in braces (`i64[2]{3,-1}`, `?` for an unknown element, `(n)/2` for a ratio, `f32[*]` for an unknown
 //! rank), or `_` where left out. Attributes are integers, numbers with a point, `'strings'` or lists of them. Right of
 //! the arrow stand the outputs (contents are compared where the row gives them), `macs=`, `hidden=`, `flops=` (beside 2 × MACs),
 //! or `error` with words that the reason must contain, or `unknown`.
@@ -102,6 +102,7 @@ fn show(tensor: &Tensor, contents: bool) -> String {
         let scalar = |scalar: &Scalar| match scalar {
             Scalar::Int(dim) => dim.code().replace(' ', ""),
             Scalar::Float(value) => format!("{value}"),
+            Scalar::Ratio(over, under) => format!("({})/{under}", over.code().replace(' ', "")),
             Scalar::Bool(value) => format!("{value}"),
             Scalar::Text(text) => format!("'{text}'"),
             Scalar::Unknown => "?".to_string(),
@@ -133,7 +134,13 @@ pub(crate) fn tensor(word: &str) -> Tensor {
         "true" => Scalar::Bool(true),
         "false" => Scalar::Bool(false),
         text if text.starts_with('\'') => Scalar::Text(text.trim_matches('\'').into()),
-        text if dtype.is_float() => Scalar::Float(text.parse().unwrap_or_else(|_| panic!("{text} is no number"))),
+        text if dtype.is_float() => match (text.parse(), text.rsplit_once('/')) {
+            (Ok(value), _) => Scalar::Float(value),
+            (_, Some((over, under))) if !over.ends_with('/') => {
+                Scalar::Ratio(dim(&over.to_string()), under.parse().unwrap())
+            }
+            _ => Scalar::Int(dim(&text.to_string())),
+        },
         _ => Scalar::Int(dim(text)),
     };
     result.with_scalars(list(contents).iter().map(scalar).collect())

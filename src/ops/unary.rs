@@ -15,12 +15,14 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Atan", |call| map(call, |v| float(v, f64::atan))).flops(ONE, per_output::<1>).in_place(),
     Op::new("Atanh", |call| map(call, |v| float(v, f64::atanh))).flops(ONE, per_output::<1>).in_place(),
     Op::new("BitwiseNot", |call| map(call, |_| Scalar::Unknown)).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Ceil", |call| map(call, |v| number(v, Dim::clone, f64::ceil))).flops(ONE, per_output::<1>).in_place(),
+    Op::new("Ceil", |call| map(call, |v| rounded(v, Dim::ceil_div, f64::ceil))).flops(ONE, per_output::<1>).in_place(),
     Op::new("Cos", |call| map(call, |v| float(v, f64::cos))).flops(ONE, per_output::<1>).in_place(),
     Op::new("Cosh", |call| map(call, |v| float(v, f64::cosh))).flops(ONE, per_output::<1>).in_place(),
     Op::new("Erf", |call| map(call, |_| Scalar::Unknown)).flops(ONE, per_output::<1>).in_place(),
     Op::new("Exp", |call| map(call, |v| float(v, f64::exp))).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Floor", |call| map(call, |v| number(v, Dim::clone, f64::floor))).flops(ONE, per_output::<1>).in_place(),
+    Op::new("Floor", |call| map(call, |v| rounded(v, Dim::floor_div, f64::floor)))
+        .flops(ONE, per_output::<1>)
+        .in_place(),
     Op::new("IsInf", |call| output(DType::Bool, call.shape(0)?.to_vec())).flops(ONE, per_output::<1>).in_place(),
     Op::new("IsNaN", |call| output(DType::Bool, call.shape(0)?.to_vec())).flops(ONE, per_output::<1>).in_place(),
     Op::new("Log", |call| map(call, |v| float(v, f64::ln))).flops(ONE, per_output::<1>).in_place(),
@@ -61,6 +63,13 @@ fn number(value: &Scalar, int: impl Fn(&Dim) -> Dim, float: impl Fn(f64) -> f64)
     }
 }
 
+fn rounded(value: &Scalar, ratio: impl Fn(&Dim, &Dim) -> Dim, float: impl Fn(f64) -> f64) -> Scalar {
+    match value {
+        Scalar::Ratio(over, under) => Scalar::Int(ratio(over, &Dim::from(*under))),
+        value => number(value, Dim::clone, float),
+    }
+}
+
 fn float(value: &Scalar, op: impl Fn(f64) -> f64) -> Scalar {
     value.as_float().map_or(Scalar::Unknown, |value| Scalar::Float(op(value)))
 }
@@ -98,6 +107,8 @@ mod tests {
             "
             Neg i64[2]{3,n} -> i64[2]{-3,-n}
             Ceil f32[3]{1.2,-1.2,3.0} -> f32[3]{2,-1,3}
+            Ceil f32[2]{(n)/2,n} -> f32[2]{(n+1)//2,n}
+            Floor f32[1]{(n+1)/4} -> f32[1]{(n+1)//4}
             Round f32[3]{0.5,1.5,-0.4} -> f32[3]{0,2,-0}
             Sqrt f32[1]{9.0} -> f32[1]{3}
             Sign i64[3]{-4,0,9} -> i64[3]{-1,0,1}
