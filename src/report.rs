@@ -37,7 +37,7 @@ pub struct Report {
     /// How much of it is exact.
     pub coverage: CoverageInfo,
     /// Every unfolded node in the order in which they run.
-    pub nodes: Vec<NodeInfo>,
+    pub nodes: Vec<Row>,
     /// Every tensor.
     pub tensors: Vec<TensorInfo>,
     /// Where and why the peak of the activation memory is; null where it depends on free dimensions.
@@ -202,58 +202,6 @@ pub struct UnknownOp {
     pub count: usize,
 }
 
-/// A node's account.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct NodeInfo {
-    /// Name; in a body with the names of the nodes and attributes that hold it.
-    pub name: String,
-    /// Operator type.
-    pub op_type: Cow<'static, str>,
-    /// Operator domain.
-    pub domain: String,
-    /// The operator type with what tells its uses apart.
-    pub kind: Cow<'static, str>,
-    /// Module path in the model's source.
-    pub scope: String,
-    /// Names of the inputs, empty where one is left out.
-    pub inputs: Vec<Arc<str>>,
-    /// Names of the outputs, empty where one is left out.
-    pub outputs: Vec<Arc<str>>,
-    /// The metrics, times the node's runs.
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// FLOPs per byte of memory access; null where it is a formula or nothing moves.
-    pub arithmetic_intensity: Option<f64>,
-    /// How well they are known.
-    pub coverage: Coverage,
-    /// How often the node runs, where it stands in a body.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub times: Option<Dim>,
-    /// It stands in one of several bodies that exclude each other and is not part of the totals: its `If` is.
-    pub alternative: bool,
-}
-
-impl From<Row> for NodeInfo {
-    fn from(row: Row) -> NodeInfo {
-        let Row { name, op_type, domain, kind, scope, inputs, outputs, counts, coverage, times, alternative, .. } = row;
-        let arithmetic_intensity = counts.intensity();
-        NodeInfo {
-            name,
-            op_type,
-            domain,
-            kind,
-            scope,
-            inputs,
-            outputs,
-            counts,
-            arithmetic_intensity,
-            coverage,
-            times,
-            alternative,
-        }
-    }
-}
-
 impl Model {
     /// Analyzes the model with these sizes fixed; the rest stays free. Errors name the file, the node and the reason.
     ///
@@ -363,7 +311,7 @@ impl Model {
             },
             totals,
             coverage,
-            nodes: account.rows.into_iter().map(NodeInfo::from).collect(),
+            nodes: account.rows,
             tensors,
             peak,
             memory: None,

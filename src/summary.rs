@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{Counts, Coverage, METRICS};
+use crate::cost::{Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
-use crate::report::{NodeInfo, Report};
+use crate::report::Report;
 
 /// What nodes are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Group {
         }
     }
 
-    fn add(&mut self, node: &NodeInfo) {
+    fn add(&mut self, node: &Row) {
         self.nodes += 1;
         self.counts.add(&node.counts);
         self.coverage = self.coverage.max(node.coverage);
@@ -114,7 +114,7 @@ fn weight(counts: &Counts, metric: usize) -> i64 {
     count.and_then(|count| count.as_int()).unwrap_or(-1)
 }
 
-fn by_kind<'r>(nodes: impl Iterator<Item = &'r NodeInfo>) -> Vec<Group> {
+fn by_kind<'r>(nodes: impl Iterator<Item = &'r Row>) -> Vec<Group> {
     let mut places: FxHashMap<Cow<'static, str>, usize> = FxHashMap::default();
     let mut groups: Vec<Group> = Vec::new();
     for node in nodes {
@@ -160,7 +160,7 @@ pub fn levels(scope: &str) -> impl Iterator<Item = &str> {
     scope.split(separator).filter(|level| !level.is_empty())
 }
 
-fn tree<'r>(nodes: impl Iterator<Item = &'r NodeInfo>, depth: usize, sort: Option<usize>) -> Vec<Group> {
+fn tree<'r>(nodes: impl Iterator<Item = &'r Row>, depth: usize, sort: Option<usize>) -> Vec<Group> {
     let mut root = Module::new("", 0);
     for node in nodes {
         let mut module = &mut root;

@@ -26,8 +26,8 @@ pub enum Coverage {
     Unknown,
 }
 
-/// One node's account.
-#[derive(Clone, Debug)]
+/// One node's account: as a report lists it, and what the guidelines ask beside that.
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 pub struct Row {
     /// The node's name; in a body with the names of the nodes and attributes that hold it.
     pub name: String,
@@ -44,16 +44,23 @@ pub struct Row {
     /// Names of the outputs, empty where one is left out.
     pub outputs: Vec<Arc<str>>,
     /// Its counts, times its runs.
+    #[serde(flatten)]
     pub counts: Counts,
+    /// FLOPs per byte of memory access; null where it is a formula or nothing moves.
+    pub arithmetic_intensity: Option<f64>,
     /// How well they are known.
     pub coverage: Coverage,
     /// What is unknown of it is not so because of another node: its operator is not in the table, or cannot say.
+    #[serde(skip)]
     pub unknown_operator: bool,
     /// Its sizes, where it is a convolution.
+    #[serde(skip)]
     pub convolution: Option<Convolution>,
     /// Its output may be written over an input: activations, additions, batch norm.
+    #[serde(skip)]
     pub element_wise: bool,
     /// How often it runs, where it stands in a body.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Dim>,
     /// It stands in one of several bodies that exclude each other: the node that holds them has the costlier one's
     /// counts, and this row is not part of the total.
@@ -307,6 +314,7 @@ impl Counter<'_> {
             scope,
             inputs: node.inputs.iter().map(name).collect(),
             outputs: node.outputs.iter().map(name).collect(),
+            arithmetic_intensity: counts.intensity(),
             counts,
             coverage: if unknown { Coverage::Unknown } else { Coverage::Exact },
             unknown_operator: unknown && inputs.iter().flatten().all(|value| value.elements().is_some()),
@@ -346,6 +354,7 @@ impl Counter<'_> {
                 };
                 row.counts.0[index] = bound.and_then(|bound| Some(row.counts.0[index].clone()? + bound));
             }
+            row.arithmetic_intensity = row.counts.intensity();
             if row.counts.0.contains(&None) {
                 row.coverage = Coverage::Unknown;
             }
