@@ -1,0 +1,11 @@
+//! The commands, a file each: its arguments and what it does with them.
+
+pub(crate) mod lint;
+pub(crate) mod report;
+mod shared;
+pub(crate) mod verify;
+
+/// Writes to standard output.
+pub(crate) fn print(text: &str) -> lwstat::Result<bool> {
+    shared::emit(text, None).map(|()| true)
+}

@@ -1,0 +1,82 @@
+//! `lwstat MODEL`: the account of one model.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use lwstat::summary::{By, View};
+use lwstat::{Result, figures};
+
+use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
+
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// Model file, or - for standard input
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) model: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fixed: FixedArgs,
+    /// Group nodes by operator, by module, or not at all
+    #[arg(long, value_enum, default_value_t = ByArg::Op)]
+    pub(crate) by: ByArg,
+    /// Deepest level of the module tree that is shown
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub(crate) depth: usize,
+    /// Sort by this metric, the largest first (see lwstat metrics)
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sort: Option<String>,
+    /// Show only the first N rows [text and md: 12 operators, all modules, 40 nodes]
+    #[arg(long, value_name = "N")]
+    pub(crate) top: Option<usize>,
+    /// All digits instead of prefixes (M, MiB)
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Show how low the peak of the activation memory can be brought: in place, best order, lower bound, arena
+    #[arg(long)]
+    pub(crate) memory: bool,
+    /// Exit 1 unless every node's cost is exact
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum ByArg {
+    Op,
+    Scope,
+    Node,
+}
+
+impl ReportArgs {
+    pub(crate) fn view(&self) -> View {
+        let people = matches!(self.output.format.as_str(), "text" | "md");
+        let (by, top) = match self.by {
+            ByArg::Op => (By::Op, 12),
+            ByArg::Scope => (By::Scope, usize::MAX),
+            ByArg::Node => (By::Node, 40),
+        };
+        View { by, depth: self.depth, sort: self.sort.clone(), top: self.top.or(people.then_some(top)) }
+    }
+}
+
+/// `Ok(false)` where `--strict` asks for more than is known.
+pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
+    let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
+    let bindings = args.fixed.bindings()?;
+    model.check_dims(&bindings)?;
+    let mut report = model.report(&bindings)?;
+    if args.memory {
+        report.memory = Some(model.memory_plan(&bindings)?);
+    }
+    let figures = figures::find(&report.model.name, false)?;
+    let style = style(&args.output, args.view(), args.exact, figures.as_ref());
+    emit(&(format(&args.output).report)(&report, &style)?, args.output.output.as_deref())?;
+    let exact = report.totals.at_least.is_empty() && report.coverage.bounded == 0 && report.coverage.unknown == 0;
+    if args.strict && !exact {
+        let (unknown, bounded) = (report.coverage.unknown, report.coverage.bounded);
+        let reason = format!("{}: not exact: {unknown} nodes unknown, {bounded} bounded", report.model.path);
+        let _ = writeln!(std::io::stderr(), "{}", lwstat::render::number::clean(&reason));
+    }
+    Ok(exact || !args.strict)
+}

@@ -1,0 +1,146 @@
+//! What commands share: arguments that fix sizes, arguments of the output, and what they do.
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use lwstat::figures::Fixture;
+use lwstat::infer::Bindings;
+use lwstat::model::sentence;
+use lwstat::render::{FORMATS, Format, Style};
+use lwstat::summary::{By, View};
+use lwstat::{Dim, Error, Model, Result};
+
+#[derive(Args)]
+pub(crate) struct FixedArgs {
+    /// Fix an input's shape: NAME=1x3x224x224, NAME=scalar; repeatable
+    #[arg(long, value_name = "NAME=SHAPE")]
+    input: Vec<String>,
+    /// Fix a free dimension: NAME=N; repeatable
+    #[arg(long, value_name = "NAME=N")]
+    dim: Vec<String>,
+    /// Read the file instead of mapping it
+    #[arg(long)]
+    pub(crate) no_mmap: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct OutputArgs {
+    /// Output format
+    #[arg(long, default_value = "text", value_parser = clap::builder::PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)))]
+    pub(crate) format: String,
+    /// Write to this file instead of standard output; it appears whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Colours in text
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    pub(crate) color: ColorArg,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+impl FixedArgs {
+    /// The bindings that `--input` and `--dim` ask for.
+    pub(crate) fn bindings(&self) -> Result<Bindings> {
+        let mut bindings = Bindings::default();
+        for text in &self.input {
+            let (name, shape) = split(text, "--input", "NAME=1x3x224x224")?;
+            let shape = match shape {
+                "scalar" => Vec::new(),
+                shape => shape
+                    .split(['x', '×', ','])
+                    .map(|size| size.trim().parse::<i64>().ok().filter(|size| *size >= 0).map(Dim::from))
+                    .collect::<Option<Vec<_>>>()
+                    .ok_or_else(|| {
+                        Error::new(format!(
+                            "--input {text}: \"{shape}\" is no shape: write NAME=1x3x224x224, or NAME=scalar"
+                        ))
+                    })?,
+            };
+            if bindings.inputs.iter().any(|(other, _)| other == name) {
+                return Err(Error::new(format!("--input {name} is given twice")));
+            }
+            bindings.inputs.push((name.to_string(), shape));
+        }
+        for text in &self.dim {
+            let (name, size) = split(text, "--dim", "NAME=1")?;
+            let size = size.trim().parse::<i64>().ok().filter(|size| *size >= 0);
+            let size = size.ok_or_else(|| {
+                Error::new(format!("--dim {text}: the size must be a whole number, 0 or more: write NAME=1"))
+            })?;
+            if bindings.sizes.insert(name.to_string(), size).is_some_and(|other| other != size) {
+                return Err(Error::new(format!("--dim {name} is given twice with different sizes")));
+            }
+        }
+        Ok(bindings)
+    }
+}
+
+/// Splits at the last `=`: names may hold one, shapes and sizes do not.
+fn split<'t>(text: &'t str, flag: &str, form: &str) -> Result<(&'t str, &'t str)> {
+    text.rsplit_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| Error::new(format!("{flag} {text}: write {form}")))
+}
+
+pub(crate) fn open(path: &Path, args: &FixedArgs) -> Result<Model> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map_err(|error| Error::new(sentence(&error)).in_file("-"))?;
+        return Model::read(bytes);
+    }
+    if args.no_mmap { Model::read_file(path) } else { Model::open(path) }
+}
+
+/// A view for output that has no groups.
+pub(crate) fn plain() -> View {
+    View { by: By::Op, depth: 0, sort: None, top: None }
+}
+
+pub(crate) fn format(args: &OutputArgs) -> &'static Format {
+    FORMATS.iter().find(|format| format.name == args.format).unwrap_or(&FORMATS[0])
+}
+
+pub(crate) fn style<'f>(args: &OutputArgs, view: View, exact: bool, figures: Option<&'f Fixture>) -> Style<'f> {
+    let terminal = args.output.is_none() && std::io::stdout().is_terminal();
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width = terminal_size::terminal_size().filter(|_| terminal).map(|(width, _)| usize::from(width.0));
+    let color = match args.color {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
+    };
+    Style { view, width: width.or(columns).unwrap_or(100).max(40), color, exact, figures }
+}
+
+/// Writes to standard output, or to a file that appears whole or not at all.
+pub(crate) fn emit(text: &str, path: Option<&Path>) -> Result<()> {
+    let Some(path) = path else {
+        return match std::io::stdout().write_all(text.as_bytes()) {
+            // The reader has seen enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|error| Error::new(format!("standard output: {error}"))),
+        };
+    };
+    let label = path.display().to_string();
+    let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
+    // What a link points to is replaced, not the link; a device or pipe is written to as it is.
+    let target = path.canonicalize();
+    let path = target.as_deref().unwrap_or(path);
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return std::fs::write(path, text).map_err(fail);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private; this one is to be a file like any other, under the user's mask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    file.persist(path).map(|_| ()).map_err(|error| fail(error.error))
+}
