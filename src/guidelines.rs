@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::cost::Row;
 use crate::dim::Dim;
-use crate::infer::Typed;
-use crate::memory::schedule_of;
+use crate::memory::schedule::Schedule;
 
 /// One of the four guidelines.
 pub struct Rule {
@@ -34,9 +33,10 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "G3",
         title: "little fragmentation",
-        rule: "A block is what stands between two nodes that every other node runs before or after. Its heavy nodes are those \
-               with MACs. The excess is what they access beyond the least that one pointwise convolution of all their MACs \
-               could at the block's output positions (equation 1).",
+        rule: "A block is what stands between two nodes that every other node runs before or after (dominators and \
+               post-dominators), or a series of ungrouped pointwise convolutions with nothing between them. Its heavy nodes \
+               are those with MACs. The excess is what they and the nodes that join their branches access beyond the least \
+               that one pointwise convolution of all their MACs could at the block's output positions (equation 1).",
     },
     Rule {
         id: "G4",
@@ -50,7 +50,7 @@ pub static RULES: &[Rule] = &[
 #[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
 pub struct Finding {
     /// Number of the guideline.
-    pub rule: String,
+    pub rule: &'static str,
     /// The nodes that it concerns.
     pub nodes: Vec<String>,
     /// What was found.
@@ -63,22 +63,109 @@ pub struct Finding {
     pub excess_bytes: i64,
     /// The same as a share of the model's memory access, 0 to 1.
     pub share: f64,
+    /// The building block, where the finding is one of G3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
 }
 
-/// All findings, the costliest first. Nodes whose sizes are not known are passed over.
-pub fn findings(typed: &Typed<'_>, rows: &[Row]) -> Vec<Finding> {
-    let counted: Vec<&Row> = rows.iter().filter(|row| !row.alternative).collect();
+/// A building block.
+#[derive(Clone, Debug, PartialEq, Serialize, schemars::JsonSchema)]
+pub struct Block {
+    /// Nodes.
+    pub nodes: usize,
+    /// Nodes with MACs.
+    pub heavy: usize,
+    /// The most nodes that stand side by side: its parallel branches.
+    pub width: usize,
+    /// MACs of a heavy node, on average.
+    pub macs_per_heavy: f64,
+}
+
+/// What follows from the findings of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// They are left out.
+    Allow,
+    /// They are shown.
+    Warn,
+    /// They are an error.
+    Deny,
+}
+
+/// A model's findings under one rule.
+#[derive(Clone, Debug, Serialize)]
+pub struct Judged {
+    /// Number of the guideline.
+    pub rule: &'static str,
+    /// What it asks for.
+    pub title: &'static str,
+    /// What follows from its findings.
+    pub level: Level,
+    /// How many there are.
+    pub findings: usize,
+    /// Their share of the model's memory access, 0 to 1.
+    pub share: f64,
+    /// There are none, or their share is below what was asked for.
+    pub kept: bool,
+}
+
+/// One model held against the guidelines.
+#[derive(Clone, Debug, Serialize)]
+pub struct Linted {
+    /// Path of the model.
+    pub path: String,
+    /// The rules, in the paper's order.
+    pub rules: Vec<Judged>,
+    /// What was found under the rules that are not allowed, the costliest first.
+    pub guidelines: Vec<Finding>,
+}
+
+/// Judges a model's findings: `levels` are those of [`RULES`], `from` is the share of the memory access from which a
+/// rule's findings count, 0 to 1.
+pub fn judge(path: &str, findings: &[Finding], levels: &[Level], from: f64) -> Linted {
+    let judged = |(rule, level): (&Rule, &Level)| {
+        let of = findings.iter().filter(|finding| finding.rule == rule.id).count();
+        let share = share(findings, rule.id);
+        let kept = of == 0 || share < from;
+        Judged { rule: rule.id, title: rule.title, level: *level, findings: of, share, kept }
+    };
+    let rules: Vec<Judged> = RULES.iter().zip(levels).map(judged).collect();
+    let allowed =
+        |finding: &&Finding| rules.iter().any(|judged| judged.rule == finding.rule && judged.level == Level::Allow);
+    let guidelines = findings.iter().filter(|finding| !allowed(finding)).cloned().collect();
+    Linted { path: path.to_string(), rules, guidelines }
+}
+
+/// What the rules look at.
+pub struct Subject<'a> {
+    /// All rows of the account.
+    pub rows: &'a [Row],
+    /// Rows of the schedule's steps, step by step.
+    pub steps: &'a [usize],
+    /// The steps and what they need.
+    pub schedule: &'a Schedule,
+}
+
+/// All findings, the costliest first; `None` where a memory access is a formula, so that costs cannot be compared. Nodes
+/// whose sizes are not known are passed over.
+pub fn findings(subject: &Subject) -> Option<Vec<Finding>> {
+    let counted: Vec<&Row> = subject.rows.iter().filter(|row| !row.alternative).collect();
+    let formula = |row: &&Row| row.counts.get("memory_access_bytes").is_some_and(|count| count.as_int().is_none());
+    if counted.iter().any(formula) {
+        return None;
+    }
     let total: f64 = counted.iter().filter_map(|row| plain(row, "memory_access_bytes")).map(|bytes| bytes as f64).sum();
     let mut found: Vec<Finding> =
         counted.iter().flat_map(|row| channel_widths(row).into_iter().chain(groups(row))).collect();
-    found.extend(fragments(typed, &counted));
+    found.extend(fragments(subject));
     found.extend(element_wise(&counted));
     for finding in &mut found {
         finding.share = if total > 0.0 { finding.excess_bytes as f64 / total } else { 0.0 };
     }
     found.retain(|finding| finding.excess > 0);
     found.sort_by_key(|finding| std::cmp::Reverse(finding.excess_bytes));
-    found
+    Some(found)
 }
 
 /// The least memory access of a pointwise convolution of this many MACs at this many positions (equation 1), elements.
@@ -96,12 +183,25 @@ fn plain(row: &Row, key: &str) -> Option<i64> {
 }
 
 /// A node's excess as a finding; bytes at the node's own bytes per element.
-fn finding(rule: &str, nodes: Vec<String>, rows: &[&Row], excess: f64, message: String, advice: String) -> Finding {
+fn finding(rule: &'static str, rows: &[&Row], excess: f64, message: String, advice: String) -> Finding {
     let sum = |key| rows.iter().filter_map(|row| plain(row, key)).map(|count| count as f64).sum::<f64>();
     let (elements, bytes) = (sum("memory_access"), sum("memory_access_bytes"));
     let width = if elements > 0.0 { bytes / elements } else { 0.0 };
-    let (rule, excess_bytes) = (rule.to_string(), (excess * width).round() as i64);
-    Finding { rule, nodes, message, advice, excess: excess.round() as i64, excess_bytes, share: 0.0 }
+    Finding {
+        rule,
+        nodes: rows.iter().map(|row| row.name.clone()).collect(),
+        message,
+        advice,
+        excess: excess.round() as i64,
+        excess_bytes: (excess * width).round() as i64,
+        share: 0.0,
+        block: None,
+    }
+}
+
+/// How often the node runs.
+fn times(row: &Row) -> f64 {
+    row.times.as_ref().and_then(Dim::as_int).map_or(1.0, |times| times as f64)
 }
 
 /// Positions, kernel, c₁, c₂ as plain numbers.
@@ -124,7 +224,7 @@ fn channel_widths(row: &Row) -> Option<Finding> {
         100.0 * (access / least - 1.0)
     );
     let advice = format!("about {wanted} → {wanted} channels have the same MACs");
-    Some(finding("G1", vec![row.name.clone()], &[row], access - least, message, advice))
+    Some(finding("G1", &[row], times(row) * (access - least), message, advice))
 }
 
 fn groups(row: &Row) -> Option<Finding> {
@@ -136,7 +236,7 @@ fn groups(row: &Row) -> Option<Finding> {
     let excess = positions * (inputs + outputs) * (1.0 - 1.0 / shrunk);
     let message = format!("{groups} groups of {inputs} → {outputs} channels at {positions} positions");
     let advice = format!("ungrouped, {:.0} → {:.0} channels have the same MACs", inputs / shrunk, outputs / shrunk);
-    Some(finding("G2", vec![row.name.clone()], &[row], excess, message, advice))
+    Some(finding("G2", &[row], times(row) * excess, message, advice))
 }
 
 fn element_wise(rows: &[&Row]) -> Vec<Finding> {
@@ -162,41 +262,112 @@ fn element_wise(rows: &[&Row]) -> Vec<Finding> {
             true => "fewer or smaller depthwise convolutions, or wider pointwise ones for the same MACs",
             false => "fuse it into the node before it, or leave it out where accuracy allows",
         };
-        finding("G4", of.iter().map(|row| row.name.clone()).collect(), &of, own, message, advice.to_string())
+        finding("G4", &of, own, message, advice.to_string())
     };
     kinds.into_iter().map(one).collect()
 }
 
-/// Blocks with several heavy nodes, from the segments that no order can mix.
-fn fragments(typed: &Typed<'_>, rows: &[&Row]) -> Vec<Finding> {
-    let Some(schedule) = schedule_of(typed) else { return Vec::new() };
-    let by_name: rustc_hash::FxHashMap<&str, &Row> = rows.iter().map(|row| (row.name.as_str(), *row)).collect();
+/// Blocks with several heavy nodes: the segments that no order can mix, and series of pointwise convolutions.
+fn fragments(subject: &Subject) -> Vec<Finding> {
+    let row = |step: usize| &subject.rows[subject.steps[step]];
+    let segments = subject.schedule.segments();
     let mut found = Vec::new();
-    for segment in schedule.segments() {
-        let row = |step: &usize| by_name.get(&*typed.graph.nodes[schedule.steps[*step].node].name).copied();
-        let of: Vec<&Row> = segment.iter().filter_map(row).collect();
-        let heavy: Vec<&Row> =
-            of.iter().copied().filter(|row| plain(row, "macs").is_some_and(|macs| macs > 0)).collect();
-        let positions = heavy.iter().filter_map(|row| sizes(row)).map(|(positions, ..)| positions).reduce(f64::min);
-        let (true, Some(positions)) = (heavy.len() > 1, positions) else { continue };
-        let sum = |key| heavy.iter().filter_map(|row| plain(row, key)).sum::<i64>() as f64;
-        let (macs, access) = (sum("macs"), sum("memory_access"));
-        let width = parallel(&schedule, &segment);
-        let message = format!(
-            "{} heavy nodes in a block of {} nodes, up to {width} at once, {:.2} M MACs each",
-            heavy.len(),
-            of.len(),
-            macs / heavy.len() as f64 / 1e6
-        );
-        let advice = "fewer, larger operators for the same MACs".to_string();
-        let nodes = heavy.iter().map(|row| row.name.clone()).collect();
-        found.push(finding("G3", nodes, &heavy, access - least_access(positions, macs), message, advice));
+    for (at, segment) in segments.iter().enumerate().filter(|(_, segment)| segment.len() > 1) {
+        let inside = |step: &usize| segment.binary_search(step).is_ok();
+        let joins = |step: usize| {
+            let mut needs: Vec<usize> = subject.schedule.steps[step].needs.iter().copied().filter(inside).collect();
+            needs.sort_unstable();
+            needs.dedup();
+            needs.len() > 1 && !is_heavy(row(step))
+        };
+        // The node that ends a block is a segment of its own.
+        let end = segments.get(at + 1).filter(|next| next.len() == 1).map(|next| next[0]);
+        let joining: Vec<&Row> =
+            segment.iter().copied().chain(end).filter(|step| joins(*step)).map(|step| row(step)).collect();
+        let heavy: Vec<&Row> = segment.iter().map(|step| row(*step)).filter(|row| is_heavy(row)).collect();
+        let words = |block: &Block| {
+            format!(
+                "{} heavy nodes in a block of {} nodes, up to {} side by side, {:.2} M MACs each",
+                block.heavy,
+                block.nodes,
+                block.width,
+                block.macs_per_heavy / 1e6
+            )
+        };
+        let width = parallel(subject.schedule, segment);
+        let advice = "fewer, larger operators for the same MACs";
+        found.extend(block(&heavy, &joining, segment.len(), width, &words, advice));
+    }
+    for series in series(subject, &segments) {
+        let heavy: Vec<&Row> = series.iter().map(|step| row(*step)).collect();
+        let words = |block: &Block| {
+            format!(
+                "{} pointwise convolutions in series with nothing between them, {:.2} M MACs each",
+                block.heavy,
+                block.macs_per_heavy / 1e6
+            )
+        };
+        let advice = "they are one linear map: one convolution, or an activation between them";
+        found.extend(block(&heavy, &[], series.len(), 1, &words, advice));
+    }
+    found
+}
+
+fn is_heavy(row: &Row) -> bool {
+    plain(row, "macs").is_some_and(|macs| macs > 0)
+}
+
+/// The finding of one block, where it has several heavy nodes of known positions.
+fn block(
+    heavy: &[&Row],
+    joining: &[&Row],
+    nodes: usize,
+    width: usize,
+    words: &dyn Fn(&Block) -> String,
+    advice: &str,
+) -> Option<Finding> {
+    let positions = heavy.iter().filter_map(|row| sizes(row)).map(|(positions, ..)| positions).reduce(f64::min)?;
+    if heavy.len() < 2 {
+        return None;
+    }
+    let sum = |rows: &[&Row], key| rows.iter().filter_map(|row| plain(row, key)).sum::<i64>() as f64;
+    let macs = sum(heavy, "macs");
+    let access = sum(heavy, "memory_access") + sum(joining, "memory_access");
+    let block = Block { nodes, heavy: heavy.len(), width, macs_per_heavy: macs / heavy.len() as f64 };
+    let rows: Vec<&Row> = heavy.iter().chain(joining).copied().collect();
+    let mut finding = finding("G3", &rows, access - least_access(positions, macs), words(&block), advice.to_string());
+    finding.block = Some(block);
+    Some(finding)
+}
+
+/// The longest series of ungrouped pointwise convolutions each of which alone reads the one before it.
+fn series(subject: &Subject, segments: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let pointwise = |step: usize| {
+        let row = &subject.rows[subject.steps[step]];
+        is_heavy(row) && sizes(row).is_some_and(|(_, kernel, _, _, groups)| kernel == 1 && groups == 1)
+    };
+    let mut found: Vec<Vec<usize>> = Vec::new();
+    let mut last = None;
+    // Only nodes that every other node runs before or after can be read by one node alone and read one node alone.
+    for segment in segments {
+        let single = segment[0];
+        match segment.len() == 1 && pointwise(single) {
+            false => last = None,
+            true if last.is_some() && last == subject.schedule.steps[single].needs.first().copied() => {
+                found.last_mut().into_iter().for_each(|series| series.push(single));
+                last = Some(single);
+            }
+            true => {
+                found.push(vec![single]);
+                last = Some(single);
+            }
+        }
     }
     found
 }
 
 /// The most steps of a segment that stand at one distance from its start: how many branches run side by side.
-fn parallel(schedule: &crate::memory::schedule::Schedule, segment: &[usize]) -> usize {
+fn parallel(schedule: &Schedule, segment: &[usize]) -> usize {
     let mut level: rustc_hash::FxHashMap<usize, usize> = rustc_hash::FxHashMap::default();
     let mut count: Vec<usize> = Vec::new();
     for &step in segment {

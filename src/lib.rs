@@ -18,6 +18,7 @@
 pub mod attributes;
 pub mod cost;
 mod declared;
+pub mod device;
 pub mod dim;
 pub mod error;
 pub mod figures;
@@ -28,6 +29,7 @@ pub mod memory;
 pub mod model;
 pub mod onnx;
 pub mod ops;
+pub mod quantity;
 pub mod render;
 pub mod report;
 pub mod stop;

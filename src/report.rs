@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::cost::{self, Counted, Counts, Coverage, METRICS, Row};
+use crate::device::Placement;
 use crate::dim::{Collector, Dim};
 use crate::error::{Error, Result};
 use crate::graph::{Source, TensorId};
-use crate::guidelines;
+use crate::guidelines::{self, Finding};
 use crate::infer::{self, Bindings, Typed};
 use crate::memory::{self, MemoryPlan, Peak};
 use crate::model::Model;
@@ -40,11 +41,28 @@ pub struct Report {
     pub nodes: Vec<Row>,
     /// Every tensor.
     pub tensors: Vec<TensorInfo>,
+    /// Where the model does not keep ShuffleNetV2's guidelines, the costliest first; null where sizes are open.
+    pub guidelines: Option<Vec<Finding>>,
     /// Where and why the peak of the activation memory is; null where it depends on free dimensions.
     pub peak: Option<Peak>,
-    /// How low the peak can be brought and a plan for it, where it was asked for ([`Model::memory_plan`]).
+    /// How low the peak can be brought and a plan for it, where it was asked for ([`Model::report_with_plan`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryPlan>,
+    /// What a device makes of the model, where it was asked for ([`Report::place_on`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Placement>,
+}
+
+impl Report {
+    /// The error for what only known sizes allow, with the dimensions to give.
+    pub fn open_sizes(&self, what: &str) -> Error {
+        let dims = &self.model.dims;
+        let reason = match dims.first() {
+            Some(first) => format!("{what} only for known sizes: give --dim for {} ({first}=1)", dims.join(", ")),
+            None => format!("{what} only where every size is known: some operator's is not"),
+        };
+        Error::new(reason).in_file(&self.model.path)
+    }
 }
 
 /// The model's identity and interface.
@@ -213,20 +231,18 @@ impl Model {
     /// ```
     pub fn report(&self, bindings: &Bindings) -> Result<Report> {
         let graph = self.graph()?;
-        self.analyze(&graph, bindings).map_err(|error| error.in_file(&self.path))
+        self.analyze(&graph, bindings, false).map_err(|error| error.in_file(&self.path))
     }
 
-    /// Holds the model against ShuffleNetV2's guidelines: all findings, the costliest first. An error where the model is
-    /// invalid, or where the memory access is a formula: it names the dimensions to give.
-    pub fn guidelines(&self, bindings: &Bindings) -> Result<Vec<guidelines::Finding>> {
+    /// As [`Model::report`], and searches for the order with the least peak and places its buffers: [`Report::memory`] is
+    /// there. An error, too, where a size is open: it names the dimensions to give.
+    pub fn report_with_plan(&self, bindings: &Bindings) -> Result<Report> {
         let graph = self.graph()?;
-        let typed = infer::infer(&graph, &self.proto, bindings).map_err(|error| error.in_file(&self.path))?;
-        let account = cost::account(&typed, &bindings.sizes).map_err(|error| error.in_file(&self.path))?;
-        let formula = |row: &Row| row.counts.get("memory_access").is_some_and(|count| count.as_int().is_none());
-        if account.rows.iter().any(formula) {
-            return Err(self.open_sizes("guidelines can be judged", bindings));
+        let report = self.analyze(&graph, bindings, true).map_err(|error| error.in_file(&self.path))?;
+        match report.memory {
+            Some(_) => Ok(report),
+            None => Err(report.open_sizes("memory can be planned")),
         }
-        Ok(guidelines::findings(&typed, &account.rows))
     }
 
     /// An error where a size is given to a dimension that the model does not have: a misspelt name would change nothing.
@@ -254,28 +270,15 @@ impl Model {
         }
     }
 
-    /// The error for what only known sizes allow, with the dimensions to give.
-    fn open_sizes(&self, what: &str, bindings: &Bindings) -> Error {
-        let dims = self.report(bindings).map(|report| report.model.dims).unwrap_or_default();
-        let reason = match dims.first() {
-            Some(first) => format!("{what} only for known sizes: give --dim for {} ({first}=1)", dims.join(", ")),
-            None => format!("{what} only where every size is known: some operator's is not"),
-        };
-        Error::new(reason).in_file(&self.path)
-    }
-
-    /// Searches for the order with the least peak, and places its buffers. An error where the model is invalid, or where
-    /// a size is open: it names the dimensions to give.
-    pub fn memory_plan(&self, bindings: &Bindings) -> Result<MemoryPlan> {
-        let graph = self.graph()?;
-        let typed = infer::infer(&graph, &self.proto, bindings).map_err(|error| error.in_file(&self.path))?;
-        memory::plan(&typed).ok_or_else(|| self.open_sizes("memory can be planned", bindings))
-    }
-
-    fn analyze(&self, graph: &crate::graph::Graph<'_>, bindings: &Bindings) -> Result<Report> {
+    fn analyze(&self, graph: &crate::graph::Graph<'_>, bindings: &Bindings, plan: bool) -> Result<Report> {
         let mut typed = infer::infer(graph, &self.proto, bindings)?;
         let account = cost::account(&typed, &bindings.sizes)?;
-        let peak = memory::peak(&typed);
+        let schedule = memory::schedule_of(&typed);
+        let peak = schedule.as_ref().and_then(|schedule| memory::peak(&typed, schedule));
+        let memory = schedule.as_ref().filter(|_| plan).and_then(|schedule| memory::plan(&typed, schedule));
+        let guidelines = schedule.as_ref().and_then(|schedule| {
+            guidelines::findings(&guidelines::Subject { rows: &account.rows, steps: &account.steps, schedule })
+        });
         let interface = |ids: &[TensorId]| {
             let interface = ids.iter().map(|id| (account.names[id.index()].clone(), typed.value(*id).clone()));
             interface.map(|(name, value)| tensor_type(name, value)).collect::<Vec<_>>()
@@ -313,8 +316,10 @@ impl Model {
             coverage,
             nodes: account.rows,
             tensors,
+            guidelines,
             peak,
-            memory: None,
+            memory,
+            device: None,
         })
     }
 }

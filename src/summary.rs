@@ -51,6 +51,8 @@ pub struct Group {
     pub groups: usize,
     /// Sums of what is known of their counts.
     pub counts: Counts,
+    /// Sum of what is known of their roofline times, in milliseconds, where a device was asked for.
+    pub roofline_ms: f64,
     /// How well their counts are known: as well as the least known of them.
     pub coverage: Coverage,
 }
@@ -64,6 +66,7 @@ impl Group {
             nodes: 0,
             groups: 1,
             counts: Counts::zero(),
+            roofline_ms: 0.0,
             coverage: Coverage::Exact,
         }
     }
@@ -71,6 +74,7 @@ impl Group {
     fn add(&mut self, node: &Row) {
         self.nodes += 1;
         self.counts.add(&node.counts);
+        self.roofline_ms += node.roofline.map_or(0.0, |roofline| roofline.roofline_ms);
         self.coverage = self.coverage.max(node.coverage);
     }
 }
@@ -204,6 +208,7 @@ fn cut(mut groups: Vec<Group>, top: Option<usize>) -> (Vec<Group>, Option<Group>
         within = group.depth;
         rest.nodes += group.nodes;
         rest.counts.add(&group.counts);
+        rest.roofline_ms += group.roofline_ms;
         rest.coverage = rest.coverage.max(group.coverage);
     }
     (groups, Some(rest))

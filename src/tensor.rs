@@ -46,6 +46,11 @@ macro_rules! dtypes {
                 match self { DType::Undefined => "?", $(DType::$variant => $name,)* }
             }
 
+            /// The dtype of this short name; `None` where there is none.
+            pub fn named(name: &str) -> Option<DType> {
+                match name { $($name => Some(DType::$variant),)* _ => None }
+            }
+
             /// Bits per element; `None` where elements have no fixed size (strings) or the dtype is undefined.
             pub fn bits(self) -> Option<i64> {
                 let bits = match self { DType::Undefined => 0, $(DType::$variant => $bits,)* };

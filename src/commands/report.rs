@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lwstat::render::Style;
 use lwstat::summary::{By, View};
-use lwstat::{Result, figures};
+use lwstat::{Result, device, figures};
 
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
@@ -34,6 +35,9 @@ pub(crate) struct ReportArgs {
     /// Show how low the peak of the activation memory can be brought: in place, best order, lower bound, arena
     #[arg(long)]
     pub(crate) memory: bool,
+    /// Show the roofline time of every node on this device, what binds it, and whether the model fits (see lwstat devices)
+    #[arg(long, value_name = "NAME|FILE.yaml")]
+    pub(crate) device: Option<String>,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]
     pub(crate) strict: bool,
@@ -65,12 +69,14 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;
-    let mut report = model.report(&bindings)?;
-    if args.memory {
-        report.memory = Some(model.memory_plan(&bindings)?);
+    let device = args.device.as_deref().map(device::named).transpose()?;
+    let plan = args.memory || device.is_some();
+    let mut report = if plan { model.report_with_plan(&bindings)? } else { model.report(&bindings)? };
+    if let Some(device) = &device {
+        report.place_on(device);
     }
     let figures = figures::find(&report.model.name, false)?;
-    let style = style(&args.output, args.view(), args.exact, figures.as_ref());
+    let style = Style { plan: args.memory, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };
     emit(&(format(&args.output).report)(&report, &style)?, args.output.output.as_deref())?;
     let exact = report.totals.at_least.is_empty() && report.coverage.bounded == 0 && report.coverage.unknown == 0;
     if args.strict && !exact {

@@ -115,7 +115,7 @@ pub(crate) fn style<'f>(args: &OutputArgs, view: View, exact: bool, figures: Opt
         ColorArg::Never => false,
         ColorArg::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
     };
-    Style { view, width: width.or(columns).unwrap_or(100).max(40), color, exact, figures }
+    Style { view, width: width.or(columns).unwrap_or(100).max(40), color, exact, plan: false, figures }
 }
 
 /// Writes to standard output, or to a file that appears whole or not at all.

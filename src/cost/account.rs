@@ -7,12 +7,13 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::leaves::{self, Frame, Leaf, Leaves};
 use super::{Counted, Counts, METRICS, Size, Visit, count};
+use crate::device::Roofline;
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::graph::{Edge, Graph, Node, Source, TensorId};
 use crate::infer::{Typed, TypedNode};
 use crate::ops::{Call, Convolution, Infer, Op, Stop, Storage, Times};
-use crate::tensor::Value;
+use crate::tensor::{DType, Value};
 
 /// How well a node's cost is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
@@ -59,6 +60,12 @@ pub struct Row {
     /// Its output may be written over an input: activations, additions, batch norm.
     #[serde(skip)]
     pub element_wise: bool,
+    /// The dtype that its arithmetic is done in: that of its first operand.
+    #[serde(skip)]
+    pub dtype: DType,
+    /// Its least time on a device, where one was asked for.
+    #[serde(flatten)]
+    pub roofline: Option<Roofline>,
     /// How often it runs, where it stands in a body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Dim>,
@@ -78,6 +85,8 @@ pub struct Account {
     parameters: FxHashMap<*const Graph<'static>, Vec<bool>>,
     /// The names of the main graph's tensors.
     pub names: Vec<Arc<str>>,
+    /// The rows of the main graph's unfolded nodes, in their order.
+    pub steps: Vec<usize>,
 }
 
 /// Counts every unfolded node of a typed graph.
@@ -218,6 +227,9 @@ impl Counter<'_> {
             }
             let node = &typed.graph.nodes[index];
             let row = self.account.rows.len();
+            if sum.is_none() {
+                self.account.steps.push(row);
+            }
             let run = self.node(typed, index, facts, tensors, place);
             let run = run.map_err(|error| error.at_node(&node.name, node.op_type))?;
             if let Some(sum) = &mut sum {
@@ -320,6 +332,13 @@ impl Counter<'_> {
             unknown_operator: unknown && inputs.iter().flatten().all(|value| value.elements().is_some()),
             convolution: op.convolution.and_then(|convolution| convolution(&call, &outputs).ok()),
             element_wise: matches!(op.storage, Storage::InPlace),
+            dtype: inputs
+                .iter()
+                .flatten()
+                .chain(&outputs.iter().collect::<Vec<_>>())
+                .find_map(|value| value.as_tensor())
+                .map_or(DType::Undefined, |tensor| tensor.dtype),
+            roofline: None,
             times: place.times.clone(),
             alternative: place.alternative,
         });

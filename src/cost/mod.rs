@@ -11,6 +11,7 @@ mod arithmetic;
 mod leaves;
 mod memory_access;
 mod parameters;
+mod torchstat;
 
 pub use account::{Account, Coverage, Row, account};
 pub use leaves::Leaf;
@@ -61,6 +62,8 @@ pub static METRICS: &[Metric] = &[
     activations::ACTIVATION_BYTES,
     memory_access::MEMORY_ACCESS,
     memory_access::MEMORY_ACCESS_BYTES,
+    torchstat::MEMORY,
+    torchstat::ACCESS,
 ];
 
 /// The place of a metric in [`METRICS`], by key.

@@ -99,9 +99,8 @@ pub struct ArenaBuffer {
     pub to: usize,
 }
 
-/// The peak of a typed graph in the file's order; `None` where a size is unknown or a formula: give its dimensions.
-pub fn peak(typed: &Typed<'_>) -> Option<Peak> {
-    let schedule = schedule_of(typed)?;
+/// The peak of a typed graph with this schedule in the file's order; `None` where it has nothing to run.
+pub fn peak(typed: &Typed<'_>, schedule: &Schedule) -> Option<Peak> {
     let order = schedule.file_order();
     let alive = schedule.alive(&order, false);
     // The first of equal moments.
@@ -119,14 +118,13 @@ pub fn peak(typed: &Typed<'_>) -> Option<Peak> {
     Some(Peak { bytes, node, tensors })
 }
 
-/// How low the peak of a typed graph can be brought; `None` where a size is unknown or a formula.
-pub fn plan(typed: &Typed<'_>) -> Option<MemoryPlan> {
-    let schedule = schedule_of(typed)?;
+/// How low the peak of a typed graph with this schedule can be brought; `None` where it has nothing to run.
+pub fn plan(typed: &Typed<'_>, schedule: &Schedule) -> Option<MemoryPlan> {
     let order = schedule.file_order();
     let alive = schedule.alive(&order, false);
-    let lower_bound_bytes = lower_bound(&schedule);
-    let best = best(&schedule, lower_bound_bytes);
-    let (places, bytes) = arena::plan(&schedule, &best.steps);
+    let lower_bound_bytes = lower_bound(schedule);
+    let best = best(schedule, lower_bound_bytes);
+    let (places, bytes) = arena::plan(schedule, &best.steps);
     let moment = |(at, &bytes): (usize, &i64)| Moment {
         node: at.checked_sub(1).map(|step| node_name(typed, &schedule.steps[step])).unwrap_or_default(),
         bytes,
@@ -158,7 +156,8 @@ fn tensor_name(typed: &Typed<'_>, buffer: &Buffer) -> String {
     typed.graph.tensors[buffer.tensor].name.to_string()
 }
 
-/// The steps and buffers of a typed graph; `None` where a size is unknown or a formula, or bytes overflow.
+/// The steps and buffers of a typed graph; `None` where a size is unknown or a formula (give its dimensions), or bytes
+/// overflow.
 pub fn schedule_of(typed: &Typed<'_>) -> Option<Schedule> {
     let graph = typed.graph;
     let mut schedule = Schedule::default();
@@ -204,7 +203,7 @@ pub fn schedule_of(typed: &Typed<'_>) -> Option<Schedule> {
             buffer_of[output.index()] = Some(buffer);
         }
         for (_, body, _) in &facts.bodies {
-            step.inner = step.inner.max(peak(body)?.bytes);
+            step.inner = step.inner.max(peak(body, &schedule_of(body)?)?.bytes);
         }
         step_of[index] = Some(schedule.steps.len());
         schedule.steps.push(step);

@@ -3,15 +3,17 @@
 use super::broadcast::broadcasts_to;
 use super::unary::map;
 use super::window::differ;
-use super::{Call, Op, Result, Role, elements, invalid, like_input, per_output};
+use super::{Call, Module, Op, Result, Role, elements, invalid, like_input, per_output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Scalar, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("Celu", like_input)
+        .module(Module::Written)
         .flops("7 per output element: max, divide, exp, subtract, multiply, min, add", per_output::<7>)
         .in_place(),
     Op::new("Clip", clip)
+        .module(Module::Moved)
         .flops("1 per output element and bound: comparison", clip_flops)
         .roles(&[(1, Role::Setting), (2, Role::Setting)])
         .in_place(),
@@ -25,32 +27,54 @@ pub(super) const OPS: &[Op] = &[
         )
         .roles(&[(1, Role::Setting), (2, Role::Setting)]),
     Op::new("Elu", like_input)
+        .module(Module::Moved)
         .flops("4 per output element: exp, subtract, multiply, select", per_output::<4>)
         .in_place(),
     Op::new("Gelu", gelu)
+        .module(Module::Written)
         .flops("5 per output element (divide, erf, add, 2 multiply), 8 with the tanh approximation", |call, outputs| {
             Ok(elements(outputs, 0)? * if tanh_approximation(call)? { 8 } else { 5 })
         })
         .in_place(),
     Op::new("HardSigmoid", like_input)
+        .module(Module::Written)
         .flops("4 per output element: multiply, add, min, max", per_output::<4>)
         .in_place(),
     Op::new("HardSwish", like_input)
+        .module(Module::Written)
         .flops("5 per output element: multiply, add, min, max, multiply", per_output::<5>)
         .in_place(),
-    Op::new("LeakyRelu", like_input).flops("2 per output element: multiply, select", per_output::<2>).in_place(),
+    Op::new("LeakyRelu", like_input)
+        .module(Module::Moved)
+        .flops("2 per output element: multiply, select", per_output::<2>)
+        .in_place(),
     Op::new("Mish", like_input)
+        .module(Module::Written)
         .flops("5 per output element: exp, add, log, tanh, multiply", per_output::<5>)
         .in_place(),
-    Op::new("PRelu", prelu).flops("2 per output element: multiply, select", per_output::<2>).in_place(),
-    Op::new("Relu", |call| map(call, relu)).flops("1 per output element: comparison", per_output::<1>).in_place(),
+    Op::new("PRelu", prelu)
+        .module(Module::Weighted)
+        .flops("2 per output element: multiply, select", per_output::<2>)
+        .in_place(),
+    Op::new("Relu", |call| map(call, relu))
+        .module(Module::Moved)
+        .flops("1 per output element: comparison", per_output::<1>)
+        .in_place(),
     Op::new("Selu", like_input)
+        .module(Module::Written)
         .flops("5 per output element: exp, 2 multiply, subtract, select", per_output::<5>)
         .in_place(),
     Op::new("Shrink", like_input).flops("3 per output element: two comparisons, addition", per_output::<3>).in_place(),
-    Op::new("Sigmoid", like_input).flops("4 per output element: negate, exp, add, divide", per_output::<4>).in_place(),
-    Op::new("Softplus", like_input).flops("3 per output element: exp, add, log", per_output::<3>).in_place(),
+    Op::new("Sigmoid", like_input)
+        .module(Module::Written)
+        .flops("4 per output element: negate, exp, add, divide", per_output::<4>)
+        .in_place(),
+    Op::new("Softplus", like_input)
+        .module(Module::Written)
+        .flops("3 per output element: exp, add, log", per_output::<3>)
+        .in_place(),
     Op::new("Softsign", like_input)
+        .module(Module::Written)
         .flops("3 per output element: absolute value, add, divide", per_output::<3>)
         .in_place(),
     Op::new("SwiGLU", swiglu).flops("6 per output element: sigmoid, 2 multiply; 1 more for alpha", |call, outputs| {
@@ -59,7 +83,10 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Swish", like_input)
         .flops("5 per output element: sigmoid, multiply; 1 more for alpha", swish_flops)
         .in_place(),
-    Op::new("ThresholdedRelu", like_input).flops("1 per output element: comparison", per_output::<1>).in_place(),
+    Op::new("ThresholdedRelu", like_input)
+        .module(Module::Written)
+        .flops("1 per output element: comparison", per_output::<1>)
+        .in_place(),
 ];
 
 fn relu(value: &Scalar) -> Scalar {

@@ -1,7 +1,7 @@
 //! Convolutions.
 
 use super::window::{Padding, Window, differ, sizes};
-use super::{Call, Convolution, Op, Result, Role, Stop, elements, input_elements, invalid, output, product};
+use super::{Call, Convolution, Module, Op, Result, Role, Stop, elements, input_elements, invalid, output, product};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
 
@@ -13,6 +13,7 @@ pub(super) const OPS: &[Op] = &[
         .macs("kernel, per output element: depthwise", |call, outputs| Ok(elements(outputs, 0)? * last(call.shape(1)?)))
         .flops("1 per output element for the bias, 5 for the activation x / (1 + exp(−x))", causal_flops),
     Op::new("Conv", |call| output(dtype(call), convolved(call, 0, 1, Some(2))?))
+        .module(Module::Weighted)
         .macs(MACS, |call, outputs| macs(call, outputs, 1))
         .flops(BIAS, |call, outputs| bias(call, outputs, 2))
         .convolution(|call, outputs| convolution(call, outputs, 1))
@@ -26,6 +27,7 @@ pub(super) const OPS: &[Op] = &[
         .convolution(|call, outputs| convolution(call, outputs, 1))
         .kind(|call| kind("ConvInteger", call)),
     Op::new("ConvTranspose", transposed)
+        .module(Module::Written)
         .macs("output channels / group × kernel, per input element", |call, _| {
             Ok(input_elements(call, 0)? * product(call.shape(1)?.get(1..).unwrap_or_default()))
         })

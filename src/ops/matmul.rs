@@ -2,7 +2,7 @@
 
 use super::broadcast::broadcasts_to;
 use super::quantize::REQUANTIZE;
-use super::{Call, Op, Result, Role, broadcast, elements, input_elements, invalid, output};
+use super::{Call, Module, Op, Result, Role, broadcast, elements, input_elements, invalid, output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Value};
 
@@ -20,6 +20,7 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Det", det)
         .flops("(n − 1)(4n² + n + 6) / 6 per n×n matrix: elimination, product of the diagonal", det_flops),
     Op::new("Gemm", gemm)
+        .module(Module::Weighted)
         .macs("output elements × K", |call, _| {
             let Gemm { shape, inner } = gemm_sizes(call)?;
             Ok(super::product(&shape) * inner)

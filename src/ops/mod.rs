@@ -174,6 +174,22 @@ pub enum Role {
     Setting,
 }
 
+/// What torchstat's memory columns make of an operator: that tool sees the leaf modules of a torch network and nothing
+/// else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Module {
+    /// No module: an addition, a concatenation, a reshape.
+    No,
+    /// A module of which torchstat knows the output alone.
+    Written,
+    /// Input and output are moved: ReLU, ELU, pooling.
+    Moved,
+    /// The parameters are read, too, for every element of the batch: convolution, linear layer, PReLU.
+    Weighted,
+    /// Two values a channel are read, too, for every element of the batch: batch norm.
+    Normalized,
+}
+
 /// A rule for floating-point operations, with the words that document it.
 #[derive(Clone, Copy)]
 pub struct Flops {
@@ -228,6 +244,8 @@ pub struct Op {
     pub convolution: Option<ConvolutionFn>,
     /// The operator type with what tells its uses apart in a table: `Conv 1×1`.
     pub kind: Option<fn(&Call) -> String>,
+    /// What torchstat makes of it.
+    pub module: Module,
 }
 
 impl Op {
@@ -248,6 +266,7 @@ impl Op {
             generates: false,
             convolution: None,
             kind: None,
+            module: Module::No,
         }
     }
 
@@ -324,6 +343,11 @@ impl Op {
     /// Tells its uses apart in tables.
     pub const fn kind(self, kind: fn(&Call) -> String) -> Op {
         Op { kind: Some(kind), ..self }
+    }
+
+    /// Is a module to torchstat.
+    pub const fn module(self, module: Module) -> Op {
+        Op { module, ..self }
     }
 
     /// Whether the first output of this call is the first input's buffer.

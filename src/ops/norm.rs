@@ -3,35 +3,38 @@
 use super::broadcast::broadcasts_to;
 use super::window::{differ, sizes};
 use super::{
-    Call, Op, Result, Role, axes, axis, elements, input_elements, invalid, like_input, output, per_output, product,
+    Call, Module, Op, Result, Role, axes, axis, elements, input_elements, invalid, like_input, output, per_output,
+    product,
 };
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("BatchNormalization", batch)
+        .module(Module::Normalized)
         .flops(
             "2 per output element: scale and shift; in training 7 and 9 per channel, for the statistics",
             batch_flops,
         )
         .roles(&[(3, Role::Statistic), (4, Role::Statistic)])
         .in_place(),
-    Op::new("GroupNormalization", group).flops(
+    Op::new("GroupNormalization", group).module(Module::Written).flops(
         "7 per output element: mean, centre, square, sum, scale by deviation, scale, shift; 3 per group",
         |call, _| {
             Ok(input_elements(call, 0)? * 7
                 + product(call.shape(0)?.get(..1).ok_or(super::Stop::Unknown)?) * groups(call)? * 3)
         },
     ),
-    Op::new("InstanceNormalization", instance).flops(
+    Op::new("InstanceNormalization", instance).module(Module::Written).flops(
         "7 per output element: mean, centre, square, sum, scale by deviation, scale, shift; 3 per channel",
         |call, _| Ok(input_elements(call, 0)? * 7 + product(call.shape(0)?.get(..2).ok_or(super::Stop::Unknown)?) * 3),
     ),
     Op::new("LRN", lrn)
+        .module(Module::Written)
         .flops("size + 4 per output element: square, sum over size, multiply, add, power, divide", |call, outputs| {
             Ok(elements(outputs, 0)? * (Dim::from(lrn_size(call)?) + 4))
         }),
-    Op::new("LayerNormalization", layer).flops(
+    Op::new("LayerNormalization", layer).module(Module::Written).flops(
         "6 per output element (mean, centre, square, sum, scale by deviation, scale), 1 for the bias; 3 per row",
         |call, outputs| Ok(elements(outputs, 0)? * if call.has(2) { 7 } else { 6 } + product(&reduced(call)?) * 3),
     ),

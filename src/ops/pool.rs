@@ -1,16 +1,18 @@
 //! Pools over windows and over all spatial axes.
 
 use super::window::{Window, differ, sizes};
-use super::{Call, Op, Result, Role, Stop, elements, input_elements, invalid, output};
+use super::{Call, Module, Op, Result, Role, Stop, elements, input_elements, invalid, output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Shape, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("AveragePool", |call| output(call.dtype(0), pooled(call)?))
+        .module(Module::Moved)
         .flops("window elements per output element: additions and one division", |call, outputs| {
             per_window(call, outputs, 1, 0)
         }),
     Op::new("GlobalAveragePool", global)
+        .module(Module::Written)
         .flops("1 per input element: additions and one division for each output element", |call, _| {
             input_elements(call, 0)
         }),
@@ -18,17 +20,22 @@ pub(super) const OPS: &[Op] = &[
         .flops("3 per input element: absolute value, power, addition (the root in place of one)", |call, _| {
             Ok(input_elements(call, 0)? * 3)
         }),
-    Op::new("GlobalMaxPool", global).flops("input − output elements: comparisons", |call, outputs| {
-        let input = input_elements(call, 0)?;
-        Ok(if input == Dim::ZERO { input } else { input - elements(outputs, 0)? })
-    }),
-    Op::new("LpPool", |call| output(call.dtype(0), pooled(call)?)).flops(
+    Op::new("GlobalMaxPool", global).module(Module::Written).flops(
+        "input − output elements: comparisons",
+        |call, outputs| {
+            let input = input_elements(call, 0)?;
+            Ok(if input == Dim::ZERO { input } else { input - elements(outputs, 0)? })
+        },
+    ),
+    Op::new("LpPool", |call| output(call.dtype(0), pooled(call)?)).module(Module::Written).flops(
         "3 × window elements per output element: absolute value, power, addition (the root in place of one)",
         |call, outputs| per_window(call, outputs, 3, 0),
     ),
-    Op::new("MaxPool", max_pool).flops("window elements − 1 per output element: comparisons", |call, outputs| {
-        per_window(call, outputs, 1, -1)
-    }),
+    Op::new("MaxPool", max_pool)
+        .module(Module::Moved)
+        .flops("window elements − 1 per output element: comparisons", |call, outputs| {
+            per_window(call, outputs, 1, -1)
+        }),
     Op::new("MaxUnpool", unpooled).roles(&[(1, Role::Setting), (2, Role::Setting)]),
 ];
 

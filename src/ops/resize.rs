@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::window::sizes;
-use super::{Call, Op, Result, Role, Stop, axes, elements, invalid, output};
+use super::{Call, Module, Op, Result, Role, Stop, axes, elements, invalid, output};
 use crate::dim::Dim;
 use crate::tensor::{Scalar, Shape, Value};
 
@@ -22,12 +22,14 @@ pub(super) const OPS: &[Op] = &[
         },
     ),
     Op::new("Resize", resize)
+        .module(Module::Written)
         .flops(
             "2·k − 1 per output element, for k sampled neighbours: 2ⁿ linear, 4ⁿ cubic over n resized axes",
             resampled,
         )
         .roles(&[(1, Role::Setting), (2, Role::Setting), (3, Role::Setting)]),
     Op::new("Upsample", upsample)
+        .module(Module::Written)
         .flops("2·2ⁿ − 1 per output element, linear over n resized axes; none for nearest", resampled)
         .roles(&[(1, Role::Setting)]),
 ];

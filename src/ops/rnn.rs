@@ -1,7 +1,7 @@
 //! Recurrent layers: RNN, GRU, LSTM.
 
 use super::matmul::same_size;
-use super::{Call, Op, Result, Role, invalid};
+use super::{Call, Module, Op, Result, Role, invalid};
 use crate::dim::Dim;
 use crate::tensor::{Tensor, Value};
 
@@ -11,6 +11,7 @@ const SETTINGS: &[(usize, Role)] = &[(4, Role::Setting), (5, Role::Setting), (6,
 
 pub(super) const OPS: &[Op] = &[
     Op::new("GRU", |call| infer(call, &GRU))
+        .module(Module::Written)
         .macs(MACS, |call, _| macs(call, &GRU))
         .flops(
             "per step and hidden unit: 2 per gate for biases, 2 per clip, the activations, 5 for reset and blend",
@@ -18,6 +19,7 @@ pub(super) const OPS: &[Op] = &[
         )
         .roles(SETTINGS),
     Op::new("LSTM", |call| infer(call, &LSTM))
+        .module(Module::Written)
         .macs(MACS, |call, _| macs(call, &LSTM))
         .flops(
             "per step and hidden unit: 2 per gate for biases, 2 per clip, 6 for peepholes, the activations, 4",
@@ -25,6 +27,7 @@ pub(super) const OPS: &[Op] = &[
         )
         .roles(SETTINGS),
     Op::new("RNN", |call| infer(call, &RNN))
+        .module(Module::Written)
         .macs(MACS, |call, _| macs(call, &RNN))
         .flops("per step and hidden unit: 2 for biases, 2 for the clip, the activation", |call, _| flops(call, &RNN))
         .roles(SETTINGS),

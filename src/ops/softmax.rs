@@ -1,17 +1,17 @@
 //! Softmax and its relatives.
 
-use super::{Call, Op, Result, axis, elements, like_input, product};
+use super::{Call, Module, Op, Result, axis, elements, like_input, product};
 use crate::dim::Dim;
 use crate::tensor::Value;
 
 pub(super) const OPS: &[Op] = &[
     Op::new("Hardmax", normalized)
         .flops("1 per element less 1 per row: comparisons", |call, outputs| per_row(call, outputs, 1, -1)),
-    Op::new("LogSoftmax", normalized).flops(
+    Op::new("LogSoftmax", normalized).module(Module::Written).flops(
         "5 per element (max, subtract, exp, sum, subtract) less 1 per row: the log less what max and sum save",
         |call, outputs| per_row(call, outputs, 5, -1),
     ),
-    Op::new("Softmax", normalized).flops(
+    Op::new("Softmax", normalized).module(Module::Written).flops(
         "5 per element (max, subtract, exp, sum, divide) less 2 per row, as max and sum of n take n − 1",
         |call, outputs| per_row(call, outputs, 5, -2),
     ),

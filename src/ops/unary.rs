@@ -1,6 +1,6 @@
 //! Element-wise operators of one operand: elementary functions, rounding, sign, logic.
 
-use super::{Call, Op, Result, output, per_output};
+use super::{Call, Module, Op, Result, output, per_output};
 use crate::dim::Dim;
 use crate::tensor::{DType, Scalar, Tensor, Value};
 
@@ -39,7 +39,10 @@ pub(super) const OPS: &[Op] = &[
     Op::new("Sinh", |call| map(call, |v| float(v, f64::sinh))).flops(ONE, per_output::<1>).in_place(),
     Op::new("Sqrt", |call| map(call, |v| float(v, f64::sqrt))).flops(ONE, per_output::<1>).in_place(),
     Op::new("Tan", |call| map(call, |v| float(v, f64::tan))).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Tanh", |call| map(call, |v| float(v, f64::tanh))).flops(ONE, per_output::<1>).in_place(),
+    Op::new("Tanh", |call| map(call, |v| float(v, f64::tanh)))
+        .module(Module::Written)
+        .flops(ONE, per_output::<1>)
+        .in_place(),
 ];
 
 /// The input's dtype and shape; its contents under `op`, where known.

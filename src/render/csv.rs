@@ -1,9 +1,10 @@
 //! CSV (RFC 4180): a row a group, a column a metric key.
 
-use super::{Linted, Style, Verified};
+use super::{Style, Verified};
 use crate::cost::{Coverage, METRICS};
 use crate::dim::Dim;
 use crate::error::Result;
+use crate::guidelines::Linted;
 use crate::report::Report;
 use crate::summary::{By, groups};
 
@@ -12,23 +13,32 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         return Ok(nodes(report));
     }
     let label = if style.view.by == By::Op { "op" } else { "scope" };
+    let placed = report.device.is_some();
     let header = [label, "depth", "nodes"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
-    let mut text = row(header.chain(["coverage"]).map(str::to_string));
+    let device = ["roofline_ms"].into_iter().filter(|_| placed);
+    let mut text = row(header.chain(["coverage"]).chain(device).map(str::to_string));
     let (shown, rest) = groups(report, &style.view)?;
     for group in shown.iter().chain(&rest) {
         let label = if group.label.is_empty() { "(rest)" } else { &group.label };
         let head = [label.to_string(), group.depth.to_string(), group.nodes.to_string()];
-        text += &row(head.into_iter().chain(group.counts.0.iter().map(count)).chain([coverage(group.coverage)]));
+        let counts = head.into_iter().chain(group.counts.0.iter().map(count)).chain([coverage(group.coverage)]);
+        text += &row(counts.chain(placed.then(|| group.roofline_ms.to_string())));
     }
     Ok(text)
 }
 
 fn nodes(report: &Report) -> String {
+    let placed = report.device.is_some();
     let head = ["name", "op_type", "domain", "scope"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
-    let mut text = row(head.chain(["coverage"]).map(str::to_string));
+    let device = ["roofline_ms", "bound"].into_iter().filter(|_| placed);
+    let mut text = row(head.chain(["coverage"]).chain(device).map(str::to_string));
     for node in report.nodes.iter().filter(|node| !node.alternative) {
         let head = [&node.name, node.op_type.as_ref(), &node.domain, &node.scope].map(str::to_string);
-        text += &row(head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage(node.coverage)]));
+        let counts = head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage(node.coverage)]);
+        let device = node.roofline.map_or_else(Default::default, |node| {
+            [node.roofline_ms.to_string(), format!("{:?}", node.bound).to_lowercase()]
+        });
+        text += &row(counts.chain(device.into_iter().filter(|_| placed)));
     }
     text
 }
@@ -57,10 +67,10 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
 pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
     let mut text =
         row(["path", "rule", "nodes", "excess", "excess_bytes", "share", "message", "advice"].map(str::to_string));
-    for finding in &linted.findings {
+    for finding in &linted.guidelines {
         text += &row([
             linted.path.clone(),
-            finding.rule.clone(),
+            finding.rule.to_string(),
             finding.nodes.join(" "),
             finding.excess.to_string(),
             finding.excess_bytes.to_string(),

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{Linted, Style, Verified};
+use super::{Style, Verified};
 use crate::error::{Error, Result};
+use crate::guidelines::Linted;
 use crate::report::Report;
 
 pub(super) fn report(report: &Report, _: &Style) -> Result<String> {
@@ -18,5 +19,5 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
 }
 
 pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
-    format!("{:#}\n", json!({"path": linted.path, "guidelines": linted.findings}))
+    format!("{:#}\n", json!(linted))
 }

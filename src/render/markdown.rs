@@ -1,9 +1,11 @@
 //! Markdown: the totals and the groups as tables, for pull requests and documents.
 
-use super::number::{clean, quantity, share, tensor};
-use super::{Linted, Style, Verified};
+use super::number::{clean, duration, quantity, share, tensor};
+use super::{Style, Verified};
 use crate::cost::{Coverage, METRICS, Unit};
+use crate::device::{Fit, Fits};
 use crate::error::Result;
+use crate::guidelines::Linted;
 use crate::report::Report;
 use crate::summary::{By, groups};
 use crate::verify::Verdict;
@@ -35,6 +37,15 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     }
     if let Some(peak) = report.totals.peak_activation_bytes {
         text += &format!("| Peak activations | {} |\n", quantity(Some(&peak.into()), Unit::Bytes, style.exact));
+    }
+    if let Some(device) = &report.device {
+        let fits = |fit: &Fit| if fit.fits == Fits::No { "does not fit" } else { "fits" };
+        let bytes = |bytes: i64| quantity(Some(&bytes.into()), Unit::Bytes, style.exact);
+        text += &format!("| Roofline on {} | at least {} |\n", escape(&device.title), duration(device.roofline_ms));
+        for (name, fit) in device.flash.iter().map(|flash| ("Flash", flash)).chain([("RAM", &device.ram)]) {
+            let (needed, available) = (bytes(fit.needed_bytes), bytes(fit.available_bytes));
+            text += &format!("| {name} | {}: needs {needed}, has {available} |\n", fits(fit));
+        }
     }
     let label = match style.view.by {
         By::Op => "Op type",
@@ -92,7 +103,7 @@ pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
     let title = escape(&crate::report::stem(&linted.path));
     let mut text =
         format!("### {title}\n\n| Rule | Excess | % | Finding | Advice | First node |\n|:--|--:|--:|:--|:--|:--|\n");
-    for finding in &linted.findings {
+    for finding in &linted.guidelines {
         text += &format!(
             "| {} | {} | {:.1} | {} | {} | {} |\n",
             finding.rule,

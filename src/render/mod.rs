@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::figures::Fixture;
-use crate::guidelines;
+use crate::guidelines::Linted;
 use crate::report::Report;
 use crate::summary::View;
 use crate::verify::Finding;
@@ -25,6 +25,8 @@ pub struct Style<'a> {
     pub color: bool,
     /// All digits instead of a prefix: `300 774 272` for `300.8 M`.
     pub exact: bool,
+    /// Whether the plan of the memory is shown, where the report has one.
+    pub plan: bool,
     /// Published figures of the model, where they are known.
     pub figures: Option<&'a Fixture>,
 }
@@ -39,16 +41,6 @@ pub struct Format {
     pub findings: fn(&[Verified], &Style) -> String,
     /// Renders the guidelines' findings of one model.
     pub guidelines: fn(&Linted, &Style) -> String,
-}
-
-/// One model held against the guidelines.
-pub struct Linted {
-    /// Path of the model.
-    pub path: String,
-    /// What was found.
-    pub findings: Vec<guidelines::Finding>,
-    /// Guidelines that were left out.
-    pub allowed: Vec<String>,
 }
 
 /// One model's part of a verification.

@@ -34,6 +34,21 @@ fn scaled(value: i64, base: f64, prefixes: &[&str]) -> String {
     format!("{scaled:.decimals$} {}", prefixes[step]).trim_end().to_string()
 }
 
+/// Milliseconds with four significant digits: `0.047 ms`, `14.21 ms`; from a second on, seconds.
+pub fn duration(ms: f64) -> String {
+    if ms < 1000.0 { format!("{} ms", millis(ms)) } else { format!("{} s", millis(ms / 1000.0)) }
+}
+
+/// Milliseconds for a column: three decimals at most, four significant digits at least.
+pub fn millis(ms: f64) -> String {
+    let decimals = match ms {
+        ms if ms < 9.9995 => 3,
+        ms if ms < 99.995 => 2,
+        _ => 1,
+    };
+    format!("{ms:.decimals$}")
+}
+
 /// All digits, in groups of three.
 pub fn grouped(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();

@@ -2,27 +2,34 @@
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width, presets};
 
-use super::number::{clean, quantity, share, tensor};
-use super::{Linted, Style, Verified};
+use super::number::{clean, millis, quantity, share, tensor};
+use super::{Style, Verified};
 use crate::cost::{Coverage, METRICS, Unit};
 use crate::error::Result;
 use crate::figures::Published;
-use crate::guidelines::{Finding, RULES};
-use crate::memory::{MemoryPlan, Moment};
+use crate::guidelines::Linted;
+use crate::guidelines::{Finding, Level, RULES, Rule};
+
 use crate::report::{Report, TensorType};
 use crate::summary::{By, Group, View, groups};
 use crate::verify::Verdict;
+
+mod placement;
+mod plan;
 
 pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     let mut text = head(report, style);
     text += &totals(report, style);
     text += &open_questions(report, style);
-    if let Some(plan) = &report.memory {
-        text += &memory(plan, style);
+    if let Some(plan) = report.memory.as_ref().filter(|_| style.plan) {
+        text += &plan::memory(plan, style);
+    }
+    if let Some(placement) = &report.device {
+        text += &placement::device(placement, style);
     }
     text.push('\n');
     text += &table(report, style)?;
-    if let Some(line) = hidden(report)? {
+    for line in hidden(report)?.into_iter().chain(guidelines_kept(report)) {
         text += &format!("\n{}\n", wrap(&line, style.width, "  "));
     }
     Ok(text)
@@ -177,44 +184,6 @@ fn published(report: &Report, style: &Style) -> Option<String> {
     (!parts.is_empty()).then(|| format!("{}{note}", parts.join(" · ")))
 }
 
-/// How low the peak can be brought, and the bytes alive from the first node to the last.
-fn memory(plan: &MemoryPlan, style: &Style) -> String {
-    let bytes = |bytes: i64| quantity(Some(&crate::dim::Dim::from(bytes)), Unit::Bytes, style.exact);
-    let over = |part: i64, whole: i64| match whole {
-        0 => String::new(),
-        whole => format!("{:.1} %", 100.0 * (part - whole) as f64 / whole as f64),
-    };
-    let best = match plan.best_is_exact {
-        true => "no order of these nodes needs less".to_string(),
-        false => format!("at most {} above the least", over(plan.best_bytes, plan.lower_bound_bytes)),
-    };
-    let arena =
-        format!("aligned to {} B, {} above the peak", plan.arena.alignment, over(plan.arena.bytes, plan.best_bytes));
-    let mut text = String::from("\n");
-    for (label, value, note) in [
-        ("File order", plan.peak_bytes, String::new()),
-        ("In place", plan.in_place_bytes, "file order, element-wise results over inputs that die".to_string()),
-        ("Best order", plan.best_bytes, best),
-        ("Lower bound", plan.lower_bound_bytes, "every order has this much alive at some node".to_string()),
-        ("Arena", plan.arena.bytes, format!("best order, {arena}")),
-    ] {
-        text += &line(label, format!("{:<11} {note}", bytes(value)).trim_end(), style);
-    }
-    text + &line("Alive", &sparkline(&plan.timeline, style.width.saturating_sub(22).clamp(10, 80)), style)
-}
-
-/// The largest of each stretch of moments as a bar.
-fn sparkline(timeline: &[Moment], width: usize) -> String {
-    let bars: Vec<char> = "▁▂▃▄▅▆▇█".chars().collect();
-    let top = timeline.iter().map(|moment| moment.bytes).max().unwrap_or(0).max(1);
-    let stretch = timeline.len().div_ceil(width).max(1);
-    let height = |moments: &[Moment]| {
-        let most = moments.iter().map(|moment| moment.bytes).max().unwrap_or(0);
-        bars[(most as f64 / top as f64 * (bars.len() - 1) as f64).round() as usize]
-    };
-    timeline.chunks(stretch).map(height).collect()
-}
-
 /// What is not fixed or not known, with the way on.
 fn open_questions(report: &Report, style: &Style) -> String {
     let mut text = String::new();
@@ -262,6 +231,8 @@ fn table(report: &Report, style: &Style) -> Result<String> {
     let second = if style.view.by == By::Node { "Op type" } else { "Nodes" };
     let mut header = vec![label.to_string(), second.to_string()];
     header.extend(metrics.iter().flat_map(|&index| [title(index).to_string(), "%".to_string()]));
+    let roofline = report.device.as_ref().map(|device| device.roofline_ms);
+    header.extend(roofline.iter().flat_map(|_| ["Roofline ms", "%"]).map(str::to_string));
     let mut rows = vec![header];
     let row = |group: &Group, label: String| {
         let second = if group.kind.is_empty() { group.nodes.to_string() } else { clean(&group.kind) };
@@ -272,6 +243,10 @@ fn table(report: &Report, style: &Style) -> Result<String> {
             let value = quantity(count, METRICS[index].unit, style.exact);
             row.push(shortened(&format!("{bound}{value}"), FORMULA, By::Op));
             row.push(share(count, report.totals.counts.0[index].as_ref()));
+        }
+        if let Some(total) = roofline {
+            row.push(millis(group.roofline_ms));
+            row.push(if total > 0.0 { format!("{:.1}", 100.0 * group.roofline_ms / total) } else { String::new() });
         }
         row
     };
@@ -375,6 +350,23 @@ fn hidden(report: &Report) -> Result<Option<String>> {
     }))
 }
 
+/// What the findings of each guideline cost, and which guidelines are kept.
+fn guidelines_kept(report: &Report) -> Option<String> {
+    let findings = report.guidelines.as_ref()?;
+    let share = |rule: &&Rule| crate::guidelines::share(findings, rule.id);
+    let (kept, broken): (Vec<&Rule>, Vec<&Rule>) = RULES.iter().partition(|rule| share(rule) < 0.0005);
+    let cost = |rule: &&Rule| format!("{} {:.1} %", rule.id, 100.0 * share(rule));
+    let costs = match broken.is_empty() {
+        true => return None,
+        false => broken.iter().map(cost).collect::<Vec<_>>().join(", "),
+    };
+    let kept = match &kept.iter().map(|rule| rule.id).collect::<Vec<_>>()[..] {
+        [] => String::new(),
+        kept => format!("; {} kept", kept.join(", ")),
+    };
+    Some(format!("Guidelines: {costs} of the memory access{kept} (lwstat lint says where)."))
+}
+
 pub(super) fn findings(models: &[Verified], style: &Style) -> String {
     let mut text = String::new();
     for model in models {
@@ -416,15 +408,16 @@ const FINDINGS: usize = 3;
 
 pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
     let mut text = format!("{}\n", bold(&clean(&linted.path), style));
-    for rule in RULES.iter().filter(|rule| !linted.allowed.iter().any(|allowed| allowed == rule.id)) {
-        let of: Vec<&Finding> = linted.findings.iter().filter(|finding| finding.rule == rule.id).collect();
-        let share = 100.0 * crate::guidelines::share(&linted.findings, rule.id);
+    for rule in linted.rules.iter().filter(|rule| rule.level != Level::Allow) {
+        let of: Vec<&Finding> = linted.guidelines.iter().filter(|finding| finding.rule == rule.rule).collect();
+        let denied = if rule.level == Level::Deny && !rule.kept { ": denied" } else { "" };
+        let share = 100.0 * rule.share;
         let summary = match of.len() {
             0 => "kept".to_string(),
-            1 => format!("1 finding, {share:.1} % of the memory access"),
-            count => format!("{count} findings, {share:.1} % of the memory access"),
+            1 => format!("1 finding, {share:.1} % of the memory access{denied}"),
+            count => format!("{count} findings, {share:.1} % of the memory access{denied}"),
         };
-        text += &format!("\n{}  {summary}\n", bold(&format!("{} {}", rule.id, rule.title), style));
+        text += &format!("\n{}  {summary}\n", bold(&format!("{} {}", rule.rule, rule.title), style));
         let more = of.len().saturating_sub(FINDINGS);
         for finding in of.into_iter().take(FINDINGS) {
             let excess = quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact);

@@ -1,0 +1,48 @@
+//! A device's account of a model in text: its roofline time, and whether it fits.
+
+use super::super::Style;
+use super::super::number::{clean, duration, quantity};
+use super::line;
+use crate::cost::Unit;
+use crate::device::{Fit, Fits, Placement};
+
+pub(super) fn device(placement: &Placement, style: &Style) -> String {
+    let (memory, compute) = (placement.memory_bound_nodes, placement.compute_bound_nodes);
+    let unknown = match placement.unknown_nodes {
+        0 => String::new(),
+        count => format!("; {count} nodes of unknown cost are left out"),
+    };
+    let assumed = match &placement.assumed_dtypes[..] {
+        [] => String::new(),
+        dtypes => format!("; {} at the rate of f32", dtypes.join(", ")),
+    };
+    let roofline = format!(
+        "at least {}: {} bound by memory ({memory} nodes), {} by arithmetic ({compute}){unknown}{assumed}",
+        duration(placement.roofline_ms),
+        duration(placement.memory_bound_ms),
+        duration(placement.compute_bound_ms)
+    );
+    let mut text = format!("\n{}", line("Device", &clean(&placement.title), style));
+    text += &line("Roofline", &roofline, style);
+    if let Some(flash) = &placement.flash {
+        text += &line("Flash", &fit(flash, style), style);
+    }
+    text + &line("RAM", &fit(&placement.ram, style), style)
+}
+
+fn fit(fit: &Fit, style: &Style) -> String {
+    let bytes = |bytes: i64| quantity(Some(&crate::dim::Dim::from(bytes)), Unit::Bytes, style.exact);
+    let verdict = if fit.fits == Fits::No { "does not fit" } else { "fits" };
+    let least = match fit.least_bytes < fit.needed_bytes && fit.fits == Fits::No {
+        true => format!(", at least {} in any order", bytes(fit.least_bytes)),
+        false => String::new(),
+    };
+    let eight = match fit.eight_bit_bytes.filter(|_| fit.fits == Fits::No) {
+        Some(eight) => {
+            let fits = if eight <= fit.available_bytes { "would fit" } else { "would not fit either" };
+            format!(". At one byte an element: {}, {fits}", bytes(eight))
+        }
+        None => String::new(),
+    };
+    format!("{verdict}: {} of {} ({}{least}){eight}", bytes(fit.needed_bytes), bytes(fit.available_bytes), fit.reason)
+}
