@@ -282,8 +282,7 @@ fn fragments(subject: &Subject) -> Vec<Finding> {
         };
         // The node that ends a block is a segment of its own.
         let end = segments.get(at + 1).filter(|next| next.len() == 1).map(|next| next[0]);
-        let joining: Vec<&Row> =
-            segment.iter().copied().chain(end).filter(|step| joins(*step)).map(|step| row(step)).collect();
+        let joining: Vec<&Row> = segment.iter().copied().chain(end).filter(|step| joins(*step)).map(row).collect();
         let heavy: Vec<&Row> = segment.iter().map(|step| row(*step)).filter(|row| is_heavy(row)).collect();
         let words = |block: &Block| {
             format!(
