@@ -21,7 +21,17 @@ macro_rules! built_in {
     };
 }
 
-built_in! {}
+built_in! {
+    "nano-33-ble",
+    "pixel-4",
+    "raspberry-pi-4b",
+    "raspberry-pi-5",
+    "rp2040",
+    "snapdragon-810-1core",
+    "stm32f746",
+    "stm32h743",
+    "zen3-1core",
+}
 
 /// A device (`fixtures/devices/README.md` describes the file).
 #[derive(Clone, Debug, Deserialize)]
@@ -277,5 +287,43 @@ fn ram_fit(report: &Report, plan: &MemoryPlan, weights: i64, available: i64) -> 
         available_bytes: available,
         eight_bit_bytes: (weights_too && all_f32(report, &kinds)).then_some(needed / 4 + i64::from(needed % 4 > 0)),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_devices_are_those_of_the_folder() {
+        let mut files: Vec<String> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/devices"))
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".yaml").map(str::to_string))
+            .collect();
+        files.sort();
+        assert_eq!(files, BUILT_IN.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        for (device, (name, _)) in built_in().zip(BUILT_IN) {
+            let device = device.unwrap();
+            assert_eq!(device.name, *name);
+            assert!(!device.sources.is_empty(), "{name} needs sources");
+        }
+    }
+
+    #[test]
+    fn a_wrong_device_is_refused_with_its_place() {
+        let good =
+            "name: d\ntitle: D\nmacs_per_second: {f32: 1 G}\nbytes_per_second: 1 G\nram_bytes: 1 MiB\nsources: [s]\n";
+        assert!(parse(good, "d.yaml").is_ok());
+        for (from, to, said) in [
+            ("1 MiB", "1 Mb", "\"1 Mb\" is no quantity"),
+            ("f32", "f31", "a rate above 0 for f32"),
+            ("{f32: 1 G}", "{f32: 1 G, f31: 1 G}", "no dtype \"f31\""),
+            ("{f32: 1 G}", "{f32: 0}", "above 0"),
+            ("bytes_per_second: 1 G", "bytes_per_second: 0", "above 0"),
+            ("ram_bytes", "ram", "unknown field"),
+        ] {
+            let error = parse(&good.replace(from, to), "d.yaml").unwrap_err().to_string();
+            assert!(error.starts_with("d.yaml: ") && error.contains(said), "{error}");
+        }
     }
 }

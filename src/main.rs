@@ -38,6 +38,8 @@ enum Command {
     Ops,
     /// Print the metric table: the rule of every metric
     Metrics,
+    /// Print the built-in devices: rates, memories, sources
+    Devices,
     /// Print the JSON schema of --format json
     Schema,
 }
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Some(Command::Lint(args)) => lint::run(args),
         Some(Command::Ops) => print(&tables::operators()),
         Some(Command::Metrics) => print(&tables::metrics()),
+        Some(Command::Devices) => tables::devices().and_then(|text| print(&text)),
         Some(Command::Schema) => print(&format!("{:#}\n", lwstat::report::schema().to_value())),
     };
     match outcome {

@@ -3,7 +3,7 @@
 use super::schedule::Schedule;
 
 /// Segments of more steps than this are bounded by what each step reads and writes alone.
-const LIMIT: usize = 6000;
+const LIMIT: usize = 16_000;
 
 /// No schedule of these steps peaks below this.
 ///
@@ -55,35 +55,64 @@ fn segment_bound(schedule: &Schedule, segment: &[usize], producer: &[Option<usiz
         return passing + segment.iter().map(|&step| local(step)).max().unwrap_or(0);
     }
     let words = size.div_ceil(64);
-    let mut before = vec![0u64; size * words];
-    for (at, &step) in segment.iter().enumerate() {
+    let row = |at: usize| at * words..(at + 1) * words;
+    // Row `a` of `before` holds the steps that run before `a` by necessity, of `after` those that run after it; each holds
+    // `a` itself.
+    let (mut before, mut after) = (vec![0u64; size * words], vec![0u64; size * words]);
+    let needs = |at: usize| {
+        let needs = schedule.steps[segment[at]].needs.iter();
+        needs.filter(|&&need| inside(need)).map(|need| need - start)
+    };
+    for at in 0..size {
         before[at * words + at / 64] |= 1 << (at % 64);
-        for &need in schedule.steps[step].needs.iter().filter(|&&need| inside(need)) {
-            let need = need - start;
-            for word in 0..words {
-                let bits = before[need * words + word];
-                before[at * words + word] |= bits;
+        for need in needs(at) {
+            join(&mut before, row(need), row(at));
+        }
+    }
+    for at in (0..size).rev() {
+        after[at * words + at / 64] |= 1 << (at % 64);
+        for need in needs(at) {
+            join(&mut after, row(at), row(need));
+        }
+    }
+    let mut alive: Vec<i64> = segment.iter().map(|&step| schedule.steps[step].inner).collect();
+    let all = vec![u64::MAX; words];
+    let mut must = vec![0u64; words];
+    for &buffer in &touching {
+        let facts = &schedule.buffers[buffer];
+        let born = match producer[buffer] {
+            None if facts.input => &all[..],
+            Some(producer) if producer < start => &all[..],
+            Some(producer) if inside(producer) => &after[row(producer - start)],
+            _ => continue,
+        };
+        // Until some reader has run; while its producer runs in any case.
+        let kept = facts.output || readers[buffer].iter().any(|&reader| reader >= end);
+        must.fill(if kept { u64::MAX } else { 0 });
+        for reader in readers[buffer].iter().filter(|&&reader| !kept && inside(reader)) {
+            must.iter_mut().zip(&before[row(reader - start)]).for_each(|(must, before)| *must |= before);
+        }
+        if let Some(own) = producer[buffer].filter(|&producer| inside(producer)) {
+            must[(own - start) / 64] |= 1 << ((own - start) % 64);
+        }
+        for (word, bits) in must.iter().zip(born).map(|(must, born)| must & born).enumerate() {
+            let mut bits = bits;
+            while bits != 0 {
+                let at = word * 64 + bits.trailing_zeros() as usize;
+                if let Some(alive) = alive.get_mut(at) {
+                    *alive += facts.bytes;
+                }
+                bits &= bits - 1;
             }
         }
     }
-    // `precedes(a, b)`: a is b, or runs before it by necessity.
-    let precedes = |a: usize, b: usize| before[(b - start) * words + (a - start) / 64] >> ((a - start) % 64) & 1 == 1;
-    let mut best = 0;
-    for &step in segment {
-        let must = |&&buffer: &&usize| {
-            let facts = &schedule.buffers[buffer];
-            let born = match producer[buffer] {
-                None => facts.input,
-                Some(producer) if producer < start => true,
-                Some(producer) => inside(producer) && precedes(producer, step),
-            };
-            let own = producer[buffer] == Some(step);
-            let kept = facts.output
-                || readers[buffer].iter().any(|&reader| reader >= end || inside(reader) && precedes(step, reader));
-            born && (kept || own)
-        };
-        let bytes: i64 = touching.iter().filter(must).map(|&buffer| schedule.buffers[buffer].bytes).sum();
-        best = best.max(bytes + schedule.steps[step].inner);
+    passing + alive.into_iter().max().unwrap_or(0)
+}
+
+/// Adds the bits of one row to another's.
+fn join(rows: &mut [u64], from: std::ops::Range<usize>, into: std::ops::Range<usize>) {
+    for (from, into) in from.zip(into) {
+        let bits = rows[from];
+        rows[into] |= bits;
     }
-    passing + best
 }

@@ -1,5 +1,6 @@
 //! The operator table and the metric table as Markdown: what `lwstat ops` and `lwstat metrics` print.
 
+use super::number::quantity;
 use crate::cost::{Counted, METRICS, Unit};
 use crate::ops::{self, Op, Role, Storage};
 
@@ -55,6 +56,36 @@ fn notes(op: &Op) -> String {
         }
     }
     notes.join("; ")
+}
+
+/// Every built-in device: rates, memories and where the figures come from.
+pub fn devices() -> crate::Result<String> {
+    let mut text = String::new();
+    for device in crate::device::built_in() {
+        let device = device?;
+        let rates: Vec<_> =
+            device.macs_per_second.iter().map(|(dtype, rate)| format!("{dtype} {}", short(rate.value))).collect();
+        text += &format!("## {}\n\n{}\n\n", device.name, device.title);
+        text += &format!("- Peak MACs a second: {}\n", rates.join(", "));
+        text += &format!("- Peak bandwidth: {}B/s\n", short(device.bytes_per_second.value));
+        let bytes = |bytes: i64| quantity(Some(&bytes.into()), Unit::Bytes, false);
+        let flash = device.flash_bytes.map(|flash| format!(", flash {}", bytes(flash.value))).unwrap_or_default();
+        text += &format!("- RAM {}{flash}\n", bytes(device.ram_bytes.value));
+        text += &device.notes.iter().map(|notes| format!("- {notes}\n")).collect::<String>();
+        text += "\nSources:\n\n";
+        text += &device.sources.iter().map(|source| format!("- {source}\n")).collect::<String>();
+        text += "\n";
+    }
+    Ok(text.trim_end().to_string() + "\n")
+}
+
+/// `12.8 G`: as many digits as there are.
+fn short(value: i64) -> String {
+    let steps = [(1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
+    match steps.iter().find(|(size, _)| value >= *size) {
+        Some((size, prefix)) => format!("{} {prefix}", value as f64 / *size as f64),
+        None => value.to_string(),
+    }
 }
 
 /// Every metric: key, unit, rule.

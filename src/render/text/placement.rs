@@ -44,5 +44,10 @@ fn fit(fit: &Fit, style: &Style) -> String {
         }
         None => String::new(),
     };
-    format!("{verdict}: {} of {} ({}{least}){eight}", bytes(fit.needed_bytes), bytes(fit.available_bytes), fit.reason)
+    format!(
+        "{verdict}: needs {}, has {} ({}{least}){eight}",
+        bytes(fit.needed_bytes),
+        bytes(fit.available_bytes),
+        fit.reason
+    )
 }
