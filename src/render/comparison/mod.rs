@@ -59,9 +59,10 @@ fn entry(number: Option<&Number>, unit: &Unit, exact: bool) -> String {
         }
         // Accuracies have the digits that are published, measures three that count.
         Number::Real(real) => match unit {
+            Unit::Percent if real.fract() == 0.0 => shortest(*real) + ".0",
             Unit::Percent | Unit::Other(_) => shortest(*real),
             _ if exact => shortest(*real),
-            _ => three_digits(*real),
+            _ => decimals(*real, 3.0),
         },
     }
 }
@@ -71,15 +72,16 @@ fn shortest(real: f64) -> String {
     format!("{real}").replace('-', "−")
 }
 
-/// Two decimals, and more where the number is small.
-fn three_digits(real: f64) -> String {
-    let decimals = if real == 0.0 { 2 } else { (2.0 - real.abs().log10().floor()).clamp(2.0, 9.0) as usize };
+/// Two decimals, and more where the number is so small that its first `digits` would not show.
+fn decimals(real: f64, digits: f64) -> String {
+    let lead = if real == 0.0 { 0.0 } else { real.abs().log10().floor() };
+    let decimals = (digits - 1.0 - lead).clamp(2.0, 12.0) as usize;
     format!("{real:.decimals$}").replace('-', "−")
 }
 
 /// A ratio for people: `×0.48`.
 fn ratio(ratio: f64) -> String {
-    format!("×{}", three_digits(ratio))
+    format!("×{}", decimals(ratio, 2.0))
 }
 
 /// A failed model's reason without the file, which stands beside it.

@@ -3,6 +3,7 @@
 use super::{Cell, Style, Table, UNKNOWN, table};
 use crate::columns::Unit;
 use crate::compare::Comparison;
+use crate::render::number::clean;
 use crate::render::text::{bold, columns, wrap};
 
 /// The most columns that a formula takes.
@@ -17,10 +18,13 @@ pub(super) fn comparison(comparison: &Comparison, style: &Style) -> String {
         }
         text += &render(&table, comparison, block, style);
     }
-    for (label, cells) in &table.rows {
+    if table.rows.iter().any(|(_, cells)| cells.is_err()) {
+        text.push('\n');
+    }
+    for ((_, cells), model) in table.rows.iter().zip(&comparison.models) {
         if let Err(reason) = cells {
-            let line = wrap(&format!("{label}: {reason}"), style.width.saturating_sub(2), "    ");
-            text += &format!("\n  {line}\n");
+            let line = format!("{}: {reason}", clean(&model.path));
+            text += &format!("  {}\n", wrap(&line, style.width.saturating_sub(2), "      "));
         }
     }
     text
@@ -38,10 +42,23 @@ fn places(comparison: &Comparison) -> Vec<(usize, bool)> {
         .collect()
 }
 
+/// The widest entry of a column, its header broken into lines included.
 fn widest(table: &Table, cell: usize) -> usize {
+    let header = broken(table, cell);
+    header.iter().map(|line| columns(line)).max().unwrap_or(0).max(widest_entry(table, cell))
+}
+
+fn widest_entry(table: &Table, cell: usize) -> usize {
     let cells = table.rows.iter().filter_map(|(_, cells)| cells.as_ref().ok()?.get(cell));
-    let entries = cells.map(|cell| columns(&cell.text)).max().unwrap_or(0);
-    entries.max(columns(&table.header[cell + 1])).max(1)
+    cells.map(|cell| columns(&cell.text)).max().unwrap_or(0).max(1)
+}
+
+/// A column's header in lines, so that it is not much wider than its entries.
+fn broken(table: &Table, cell: usize) -> Vec<String> {
+    let title = &table.header[cell + 1];
+    let longest = title.split(' ').map(columns).max().unwrap_or(0);
+    let width = widest_entry(table, cell).max(longest);
+    wrap(title, width, "").split('\n').map(str::to_string).collect()
 }
 
 fn label_width(table: &Table) -> usize {
@@ -88,8 +105,20 @@ fn render(table: &Table, comparison: &Comparison, block: &[usize], style: &Style
         }
         line.trim_end().to_string()
     };
-    let header = |cell: usize| Cell { text: table.header[cell + 1].clone(), best: false };
-    let mut text = format!("{}\n", bold(&line(&table.header[0], &header), style));
+    let headers: Vec<Vec<String>> = (1..table.header.len()).map(|cell| broken(table, cell - 1)).collect();
+    let shown = |column: &usize| headers[places[*column].0].len();
+    let height = block.iter().map(shown).max().unwrap_or(1);
+    let mut text = String::new();
+    for level in 0..height {
+        // Headers stand on the line above the entries, the longer ones begin higher.
+        let title = |cell: usize| {
+            let lines = &headers[cell];
+            let text = (level + lines.len()).checked_sub(height).map(|at| lines[at].clone()).unwrap_or_default();
+            Cell { text, best: false }
+        };
+        let first = if level + 1 == height { table.header[0].as_str() } else { "" };
+        text += &format!("{}\n", bold(&line(first, &title), style));
+    }
     for (label, cells) in &table.rows {
         let cell = |at: usize| match cells {
             Ok(cells) => cells.get(at).cloned().unwrap_or_default(),
