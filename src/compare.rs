@@ -26,7 +26,7 @@ pub struct Comparison {
     /// The model that the others are set in relation to: its place in `models`.
     pub reference: Option<usize>,
     /// Whether sums over the models are shown.
-    pub with_sums: bool,
+    pub with_totals: bool,
 }
 
 /// One model of a comparison.
@@ -126,7 +126,7 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
     }
     match nowhere.first() {
         Some(name) => Err(Error::new(format!("--dim {name}: no model has a free dimension of this name"))),
-        None => Ok(Comparison { columns: question.columns, models, reference: None, with_sums: false }),
+        None => Ok(Comparison { columns: question.columns, models, reference: None, with_totals: false }),
     }
 }
 
@@ -273,17 +273,17 @@ impl Comparison {
             return None;
         }
         self.known(column).next()?;
-        let mut bounds: Vec<Bound> = Vec::new();
-        let whole = |model: &Compared| model.entry(column).is_some();
-        if !self.models.iter().all(whole) {
-            bounds.push(Bound::AtLeast);
-        }
-        bounds.extend(self.known(column).map(|entry| match entry {
+        let complete = self.known(column).count() == self.models.len();
+        let Some(counts) = self.known(column).map(Number::dim).collect::<Option<Vec<Dim>>>() else {
+            // Measures may be negative: a part of them bounds nothing.
+            return complete.then(|| Number::Real(self.known(column).filter_map(Number::real).sum()));
+        };
+        let bound_of = |entry: &Number| match entry {
             Number::Count { bound, .. } => *bound,
             _ => Bound::Exact,
-        }));
-        let counts: Option<Vec<Dim>> = self.known(column).map(Number::dim).collect();
-        let Some(counts) = counts else { return Some(Number::Real(self.known(column).filter_map(Number::real).sum())) };
+        };
+        let missing = (!complete).then_some(Bound::AtLeast);
+        let bounds: Vec<Bound> = self.known(column).map(bound_of).chain(missing).collect();
         let bound = match (bounds.contains(&Bound::AtLeast), bounds.contains(&Bound::AtMost)) {
             (false, false) => Bound::Exact,
             (true, false) => Bound::AtLeast,

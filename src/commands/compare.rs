@@ -79,7 +79,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     if let Some(reference) = &args.relative_to {
         comparison.relate(reference)?;
     }
-    comparison.with_sums = args.totals;
+    comparison.with_totals = args.totals;
     let style = style(&args.output, plain(), args.exact, None);
     let (_, render) = COMPARISONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&COMPARISONS[0]);
     emit(&render(&comparison, &style), args.output.output.as_deref())?;

@@ -29,8 +29,8 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
         fields.push(model.entries.as_ref().err().map(reason).unwrap_or_default());
         text += &row(fields);
     }
-    if comparison.with_sums {
-        let mut fields = vec![String::new(), "(sum)".to_string()];
+    if comparison.with_totals {
+        let mut fields = vec![String::new(), "(total)".to_string()];
         for column in columns {
             fields.push(raw(comparison.sum(column).as_ref()));
             if comparison.is_related(column) {

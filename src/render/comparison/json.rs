@@ -12,10 +12,10 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
     if let Some(reference) = comparison.reference {
         object.insert("relative_to".to_string(), json!(comparison.models[reference].path));
     }
-    if comparison.with_sums {
+    if comparison.with_totals {
         let sums = comparison.columns.iter().enumerate();
         let sums = sums.filter_map(|(index, column)| Some((column.key.clone(), value(Some(&comparison.sum(index)?)))));
-        object.insert("sums".to_string(), Value::Object(sums.collect()));
+        object.insert("totals".to_string(), Value::Object(sums.collect()));
     }
     format!("{:#}\n", Value::Object(object))
 }

@@ -51,8 +51,10 @@ pub(super) fn escape(text: &str) -> String {
             '<' => escaped.push_str("\\textless{}"),
             '>' => escaped.push_str("\\textgreater{}"),
             '"' => escaped.push_str("{''}"),
-            // Two of them in a row would be a dash, or a quotation mark.
-            '-' | '`' | '\'' => escaped.push_str(&format!("{{{letter}}}")),
+            // Two of them in a row would be another sign: a dash, a quotation mark.
+            '-' | '`' | '\'' | ',' | '!' | '?' if escaped.ends_with(['-', '`', '\'', ',', '!', '?']) => {
+                escaped.push_str(&format!("{{{letter}}}"));
+            }
             // A row that begins with a bracket would be an argument of the line break before it.
             '[' | ']' | '*' => escaped.push_str(&format!("{{{letter}}}")),
             '\u{a0}' => escaped.push('~'),

@@ -14,9 +14,6 @@ mod latex;
 mod markdown;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 /// The formats of a comparison.
 pub static COMPARISONS: Formats<Comparison> = &[
     ("text", text::comparison),
@@ -133,7 +130,7 @@ fn table(comparison: &Comparison, style: &Style, longest: usize) -> Table {
         (clean(&labels[at]), model.entries.as_ref().map(cells).map_err(reason))
     };
     let mut rows: Vec<_> = comparison.models.iter().enumerate().map(row).collect();
-    if comparison.with_sums {
+    if comparison.with_totals {
         let mut cells = Vec::new();
         for (index, column) in comparison.columns.iter().enumerate() {
             let sum = comparison.sum(index);
@@ -143,7 +140,7 @@ fn table(comparison: &Comparison, style: &Style, longest: usize) -> Table {
                 cells.push(Cell::default());
             }
         }
-        rows.push(("Sum".to_string(), Ok(cells)));
+        rows.push(("Total".to_string(), Ok(cells)));
     }
     Table { header, rows }
 }
@@ -155,7 +152,8 @@ fn raw(number: Option<&Number>) -> String {
         Some(Number::Word(word)) => word.clone(),
         Some(Number::Count { count, .. }) => count.code(),
         Some(Number::Published { value, .. }) => value.to_string(),
-        Some(Number::Real(real)) => real.to_string(),
+        // As JSON writes it.
+        Some(Number::Real(real)) => serde_json::json!(real).to_string(),
     }
 }
 
