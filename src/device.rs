@@ -210,7 +210,8 @@ fn placement(report: &Report, plan: &MemoryPlan, device: &Device) -> Placement {
     let rows = || report.nodes.iter().filter(|row| !row.alternative);
     let bound = |bound: Bound| {
         let of = rows().filter_map(|row| row.roofline).filter(|one| one.bound == bound && one.roofline_ms > 0.0);
-        (of.clone().count(), of.map(|one| one.roofline_ms).sum::<f64>())
+        // A sum of no floats is −0.
+        (of.clone().count(), of.fold(0.0, |sum, one| sum + one.roofline_ms))
     };
     let (compute_bound_nodes, compute_bound_ms) = bound(Bound::Compute);
     let (memory_bound_nodes, memory_bound_ms) = bound(Bound::Memory);

@@ -175,7 +175,8 @@ pub fn least_access(positions: f64, macs: f64) -> f64 {
 
 /// What the findings of one guideline make up of the model's memory access, 0 to 1.
 pub fn share(findings: &[Finding], rule: &str) -> f64 {
-    findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.share).sum()
+    // A sum of no floats is −0.
+    findings.iter().filter(|finding| finding.rule == rule).fold(0.0, |sum, finding| sum + finding.share)
 }
 
 fn plain(row: &Row, key: &str) -> Option<i64> {

@@ -16,6 +16,8 @@
 //! system. Everything is `Send` and `Sync`, so models can be analyzed in parallel.
 
 pub mod attributes;
+pub mod columns;
+pub mod compare;
 pub mod cost;
 mod declared;
 pub mod device;
@@ -27,6 +29,7 @@ pub mod guidelines;
 pub mod infer;
 pub mod memory;
 pub mod model;
+mod nearest;
 pub mod onnx;
 pub mod ops;
 pub mod quantity;
@@ -35,6 +38,7 @@ pub mod report;
 pub mod stop;
 pub mod summary;
 pub mod tensor;
+pub mod user_figures;
 pub mod verify;
 
 pub use dim::Dim;

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
-use lwstat::render::{number::clean, tables};
+use lwstat::render::{COMPARISONS, Formats, number::clean, tables};
 
-use crate::commands::{lint, print, report, verify};
+use crate::commands::{compare, lint, print, report, verify};
 
 mod commands;
 
@@ -34,14 +35,24 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Hold a model against ShuffleNetV2's guidelines G1–G4; exits 1 where a denied one is not kept
     Lint(lint::LintArgs),
+    /// Set models side by side; exits 0 where one could be read at least, the others are rows with their reasons
+    #[command(mut_arg("format", |arg| arg.value_parser(names(COMPARISONS))))]
+    Compare(compare::CompareArgs),
     /// Print the operator table: what counts as MACs and FLOPs for every operator
     Ops,
     /// Print the metric table: the rule of every metric
     Metrics,
     /// Print the built-in devices: rates, memories, sources
     Devices,
+    /// Print the table of columns: what compare can show of a model
+    Columns,
     /// Print the JSON schema of --format json
     Schema,
+}
+
+/// The formats of a command that has its own.
+fn names<T>(formats: Formats<T>) -> PossibleValuesParser {
+    PossibleValuesParser::new(formats.iter().map(|(name, _)| *name))
 }
 
 fn main() -> ExitCode {
@@ -50,6 +61,8 @@ fn main() -> ExitCode {
         None => report::run(&cli.report),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Lint(args)) => lint::run(args),
+        Some(Command::Compare(args)) => compare::run(args),
+        Some(Command::Columns) => print(&tables::columns()),
         Some(Command::Ops) => print(&tables::operators()),
         Some(Command::Metrics) => print(&tables::metrics()),
         Some(Command::Devices) => tables::devices().and_then(|text| print(&text)),

@@ -39,10 +39,8 @@ pub enum Verdict {
     Fails,
 }
 
-/// Sets a report against a fixture's figures. An error where the model's inputs are not those for which they hold.
-///
-/// A recorded deviation stands for the fixture's exact count alone: another count needs a record of its own.
-pub fn verify(report: &Report, fixture: &Fixture) -> Result<Vec<Finding>> {
+/// An error where the model's inputs are not those for which the fixture's figures hold.
+pub fn holds_for(report: &Report, fixture: &Fixture) -> Result<()> {
     for (name, shape) in &fixture.input {
         let sizes = |shape: &[i64]| shape.iter().map(i64::to_string).collect::<Vec<_>>().join("x");
         // Exporters name a single input as they like.
@@ -66,6 +64,14 @@ pub fn verify(report: &Report, fixture: &Fixture) -> Result<Vec<Finding>> {
             return Err(Error::new(reason).in_file(&report.model.path));
         }
     }
+    Ok(())
+}
+
+/// Sets a report against a fixture's figures. An error where the model's inputs are not those for which they hold.
+///
+/// A recorded deviation stands for the fixture's exact count alone: another count needs a record of its own.
+pub fn verify(report: &Report, fixture: &Fixture) -> Result<Vec<Finding>> {
+    holds_for(report, fixture)?;
     let finding = |figure: &crate::figures::Figure| {
         let counted = report.totals.counts.get(&figure.metric).cloned();
         let complete = !report.totals.at_least.contains(&figure.metric.as_str());

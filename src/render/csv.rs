@@ -90,7 +90,7 @@ fn count(count: &Option<Dim>) -> String {
     count.as_ref().map(Dim::code).unwrap_or_default()
 }
 
-fn row(fields: impl IntoIterator<Item = String>) -> String {
+pub(super) fn row(fields: impl IntoIterator<Item = String>) -> String {
     let quoted = |field: String| match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field,

@@ -118,7 +118,7 @@ pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
 }
 
 /// Text that means itself in a Markdown table.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let letters: Vec<char> = clean(text).chars().collect();
     let word = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| letter.is_alphanumeric());

@@ -7,12 +7,15 @@ use crate::report::Report;
 use crate::summary::View;
 use crate::verify::Finding;
 
+mod comparison;
 mod csv;
 mod json;
 mod markdown;
 pub mod number;
 pub mod tables;
 mod text;
+
+pub use comparison::COMPARISONS;
 
 /// How a report is shown.
 #[derive(Clone, Debug)]
@@ -42,6 +45,9 @@ pub struct Format {
     /// Renders the guidelines' findings of one model.
     pub guidelines: fn(&Linted, &Style) -> String,
 }
+
+/// Formats of one kind of result: name, as `--format` takes it, and function.
+pub type Formats<T> = &'static [(&'static str, fn(&T, &Style) -> String)];
 
 /// One model's part of a verification.
 pub struct Verified {

@@ -1,7 +1,8 @@
 //! The operator table and the metric table as Markdown: what `lwstat ops` and `lwstat metrics` print.
 
 use super::number::quantity;
-use crate::cost::{Counted, METRICS, Unit};
+use crate::columns::{Better, Unit};
+use crate::cost::{self, Counted, METRICS};
 use crate::ops::{self, Op, Role, Storage};
 
 /// Every operator: its MACs, its FLOPs beside 2 × MACs, and what else its entry says.
@@ -68,7 +69,7 @@ pub fn devices() -> crate::Result<String> {
         text += &format!("## {}\n\n{}\n\n", device.name, device.title);
         text += &format!("- Peak MACs a second: {}\n", rates.join(", "));
         text += &format!("- Peak bandwidth: {}B/s\n", short(device.bytes_per_second.value));
-        let bytes = |bytes: i64| quantity(Some(&bytes.into()), Unit::Bytes, false);
+        let bytes = |bytes: i64| quantity(Some(&bytes.into()), cost::Unit::Bytes, false);
         let flash = device.flash_bytes.map(|flash| format!(", flash {}", bytes(flash.value))).unwrap_or_default();
         text += &format!("- RAM {}{flash}\n", bytes(device.ram_bytes.value));
         text += &device.notes.iter().map(|notes| format!("- {notes}\n")).collect::<String>();
@@ -92,9 +93,32 @@ fn short(value: i64) -> String {
 pub fn metrics() -> String {
     let mut text = String::from("| Metric | Key | Unit | Bodies | Rule |\n|:--|:--|:--|:--|:--|\n");
     for metric in METRICS {
-        let unit = if metric.unit == Unit::Bytes { "bytes" } else { "count" };
+        let unit = if metric.unit == cost::Unit::Bytes { "bytes" } else { "count" };
         let bodies = if metric.counted == Counted::PerRun { "every run" } else { "once" };
         text += &format!("| {} | `{}` | {unit} | {bodies} | {} |\n", metric.title, metric.key, metric.rule);
+    }
+    text
+}
+
+/// Every column of a comparison: key, unit, which way is better, rule.
+pub fn columns() -> String {
+    let mut text = String::from("| Column | Key | Unit | Better | Rule |\n|:--|:--|:--|:--|:--|\n");
+    for column in crate::columns::all() {
+        let unit = match &column.unit {
+            Unit::Word => "word",
+            Unit::Count => "count",
+            Unit::Bytes => "bytes",
+            Unit::Percent | Unit::Share => "%",
+            Unit::Milliseconds => "ms",
+            Unit::Ratio => "ratio",
+            Unit::Other(unit) => unit,
+        };
+        let better = match column.better {
+            Better::Lower => "lower",
+            Better::Higher => "higher",
+            Better::Neither => "",
+        };
+        text += &format!("| {} | `{}` | {unit} | {better} | {} |\n", column.title, column.key, column.rule);
     }
     text
 }

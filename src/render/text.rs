@@ -35,12 +35,12 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     Ok(text)
 }
 
-fn bold(text: &str, style: &Style) -> String {
+pub(super) fn bold(text: &str, style: &Style) -> String {
     if style.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
 }
 
 /// Words broken to lines of at most `width` columns; lines after the first begin with `indent`.
-fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last().map(String::as_str).unwrap_or_default();
@@ -57,7 +57,7 @@ fn wrap(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
-fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     text.chars().count()
 }
 

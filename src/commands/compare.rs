@@ -1,0 +1,116 @@
+//! `lwstat compare`: many models side by side.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+use lwstat::columns::{self, Column};
+use lwstat::compare::{Comparison, Question, columns_for, compare, sources};
+use lwstat::model::sentence;
+use lwstat::render::COMPARISONS;
+use lwstat::user_figures::UserFigures;
+use lwstat::{Error, Result, device};
+
+use super::shared::{FixedArgs, OutputArgs, emit, open, plain, style};
+
+#[derive(Args)]
+pub(crate) struct CompareArgs {
+    /// Model files, directories (their .onnx files, at any depth), patterns, or - for standard input
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<PathBuf>,
+    /// Columns to show, see lwstat columns [default: the main ones, and all of --figures]
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Sort by this column, the least first; -KEY: the greatest first. Unknown entries come last; a formula ranks as if
+    /// every free dimension were 128
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    /// The other way round
+    #[arg(long, requires = "sort")]
+    pub(crate) reverse: bool,
+    /// Show ratios to this model beside the entries: its path or name
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) relative_to: Option<String>,
+    /// Fill the column roofline_ms for this device (see lwstat devices)
+    #[arg(long, value_name = "NAME|FILE.yaml")]
+    pub(crate) device: Option<String>,
+    /// Add columns from this file, by model name: models: {NAME: {KEY: NUMBER}}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) figures: Option<PathBuf>,
+    /// Add a row of sums
+    #[arg(long)]
+    pub(crate) totals: bool,
+    /// All digits instead of prefixes (M, MiB)
+    #[arg(long)]
+    pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) fixed: FixedArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// An error where no model could be read; where some could, the others are rows with their reasons.
+pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
+    let given = args.figures.as_ref().map(|path| {
+        let label = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
+        UserFigures::parse(&text, &label, &columns::all())
+    });
+    let given = given.transpose()?;
+    let columns = columns_for(&args.columns, given.as_ref())?;
+    let sort = args.sort.as_deref().map(|sort| match sort.strip_prefix('-') {
+        Some(key) => (key, !args.reverse),
+        None => (sort, args.reverse),
+    });
+    // A column that is only sorted by is filled, and left out.
+    let mut filled = columns.clone();
+    if let Some((key, _)) = sort
+        && filled.iter().all(|column| column.key != key)
+    {
+        filled.extend(columns_for(&[key.to_string()], given.as_ref())?);
+    }
+    let mut comparison = ask(args, filled, given.as_ref())?;
+    if let Some((key, greatest_first)) = sort
+        && let Some(column) = comparison.column(key)
+    {
+        comparison.sort(column, greatest_first);
+    }
+    comparison.keep(|column| columns.iter().any(|other| other.key == column.key));
+    if args.columns.is_empty() {
+        comparison.drop_unknown(&["roofline_ms", "official_macs", "official_params", "top1"]);
+    }
+    if let Some(reference) = &args.relative_to {
+        comparison.relate(reference)?;
+    }
+    comparison.with_totals = args.totals;
+    let style = style(&args.output, plain(), args.exact, None);
+    let (_, render) = COMPARISONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&COMPARISONS[0]);
+    emit(&render(&comparison, &style), args.output.output.as_deref())?;
+    if comparison.models.iter().all(|model| model.entries.is_err()) {
+        return Err(Error::new("none of the models could be read: the reasons stand in the table"));
+    }
+    Ok(true)
+}
+
+/// Analyzes the models, with a bar on a terminal.
+fn ask(args: &CompareArgs, columns: Vec<Column>, given: Option<&UserFigures>) -> Result<Comparison> {
+    let sources = sources(&args.models);
+    let bar = match std::io::stderr().is_terminal() {
+        true => indicatif::ProgressBar::new(sources.len() as u64),
+        false => indicatif::ProgressBar::hidden(),
+    };
+    let bindings = args.fixed.bindings()?;
+    let device = args.device.as_deref().map(device::named).transpose()?;
+    let device = device.as_ref();
+    let question = Question {
+        columns,
+        bindings: &bindings,
+        device,
+        given,
+        open: &|path| open(path, &args.fixed),
+        done: &|| bar.inc(1),
+    };
+    let comparison = compare(&sources, question);
+    bar.finish_and_clear();
+    comparison
+}

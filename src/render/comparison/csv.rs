@@ -1,0 +1,44 @@
+//! CSV (RFC 4180): a row a model, a column a key, with all digits.
+
+use super::{Style, bounded, raw, reason};
+use crate::columns::Bound;
+use crate::compare::Comparison;
+use crate::render::csv::row;
+
+pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
+    let columns = 0..comparison.columns.len();
+    let mut header = vec!["path".to_string(), "name".to_string()];
+    for column in columns.clone() {
+        let key = &comparison.columns[column].key;
+        header.push(key.clone());
+        if comparison.is_related(column) {
+            header.push(format!("{key}_ratio"));
+        }
+    }
+    header.extend(["at_least", "at_most", "error"].map(str::to_string));
+    let mut text = row(header);
+    for (at, model) in comparison.models.iter().enumerate() {
+        let mut fields = vec![model.path.clone(), model.name.clone()];
+        for column in columns.clone() {
+            fields.push(raw(model.entry(column)));
+            if comparison.is_related(column) {
+                fields.push(comparison.ratio(at, column).map(|ratio| ratio.to_string()).unwrap_or_default());
+            }
+        }
+        fields.extend([Bound::AtLeast, Bound::AtMost].map(|bound| bounded(comparison, at, bound).join(" ")));
+        fields.push(model.entries.as_ref().err().map(reason).unwrap_or_default());
+        text += &row(fields);
+    }
+    if comparison.with_totals {
+        let mut fields = vec![String::new(), "(total)".to_string()];
+        for column in columns {
+            fields.push(raw(comparison.sum(column).as_ref()));
+            if comparison.is_related(column) {
+                fields.push(String::new());
+            }
+        }
+        fields.extend([const { String::new() }; 3]);
+        text += &row(fields);
+    }
+    text
+}

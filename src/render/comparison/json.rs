@@ -1,0 +1,55 @@
+//! JSON: `{"models": [{"path", "name", a key a column}]}` with all digits.
+
+use serde_json::{Map, Value, json};
+
+use super::{Style, bounded, reason};
+use crate::columns::{Bound, Number};
+use crate::compare::Comparison;
+
+pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
+    let models: Vec<Value> = (0..comparison.models.len()).map(|at| model(comparison, at)).collect();
+    let mut object = Map::from_iter([("models".to_string(), json!(models))]);
+    if let Some(reference) = comparison.reference {
+        object.insert("relative_to".to_string(), json!(comparison.models[reference].path));
+    }
+    if comparison.with_totals {
+        let sums = comparison.columns.iter().enumerate();
+        let sums = sums.filter_map(|(index, column)| Some((column.key.clone(), value(Some(&comparison.sum(index)?)))));
+        object.insert("totals".to_string(), Value::Object(sums.collect()));
+    }
+    format!("{:#}\n", Value::Object(object))
+}
+
+fn model(comparison: &Comparison, at: usize) -> Value {
+    let model = &comparison.models[at];
+    let mut object = Map::from_iter([("path".to_string(), json!(model.path)), ("name".to_string(), json!(model.name))]);
+    if let Err(error) = &model.entries {
+        object.insert("error".to_string(), json!(reason(error)));
+        return Value::Object(object);
+    }
+    for (index, column) in comparison.columns.iter().enumerate() {
+        object.insert(column.key.clone(), value(model.entry(index)));
+    }
+    for (key, bound) in [("at_least", Bound::AtLeast), ("at_most", Bound::AtMost)] {
+        let keys = bounded(comparison, at, bound);
+        if !keys.is_empty() {
+            object.insert(key.to_string(), json!(keys));
+        }
+    }
+    if comparison.reference.is_some() {
+        let columns = (0..comparison.columns.len()).filter(|column| comparison.is_related(*column));
+        let ratio = |column: usize| (comparison.columns[column].key.clone(), json!(comparison.ratio(at, column)));
+        object.insert("ratios".to_string(), Value::Object(columns.map(ratio).collect()));
+    }
+    Value::Object(object)
+}
+
+fn value(number: Option<&Number>) -> Value {
+    match number {
+        None => Value::Null,
+        Some(Number::Word(word)) => json!(word),
+        Some(Number::Count { count, .. }) => json!(count),
+        Some(Number::Published { value, .. }) => json!(value),
+        Some(Number::Real(real)) => json!(real),
+    }
+}

@@ -1,0 +1,158 @@
+//! Figures that the user gives of models, as columns beside the counted ones.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_yaml::Spanned;
+
+use crate::columns::{Better, Column, Number, Unit};
+use crate::error::{Error, Result};
+use crate::nearest::did_you_mean;
+
+/// The figures of one model by column key.
+pub type Values = BTreeMap<String, f64>;
+
+/// What a file of figures says: `models: {mobilenet_v2_1.0: {train_hours: 1.2}}`, and of the columns, where that is to be
+/// said, `columns: {train_hours: {title: Training, unit: h, better: lower}}`.
+#[derive(Clone, Default)]
+pub struct UserFigures {
+    /// Figures by model name.
+    pub models: BTreeMap<String, Values>,
+    /// A column for each key, in the order of the file.
+    pub columns: Vec<Column>,
+    /// The line on which each model stands.
+    lines: Vec<(String, u64)>,
+    path: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    models: Ordered<Ordered<Spanned<Option<f64>>>>,
+    #[serde(default)]
+    columns: Ordered<Description>,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    title: Option<String>,
+    unit: Option<String>,
+    better: Option<Better>,
+}
+
+/// A map in the order of the file.
+struct Ordered<T>(Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Ordered<T> {
+        Ordered(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Ordered<T>, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Ordered<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Ordered<T>, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+/// Words that mean something else beside the columns.
+const TAKEN: &[&str] = &["path", "name", "error", "coverage", "at_least", "at_most", "ratios"];
+
+impl UserFigures {
+    /// Reads a file; `path` names it in errors, which name the line. A key that `known` columns have is an error.
+    pub fn parse(text: &str, path: &str, known: &[Column]) -> Result<UserFigures> {
+        let file: File = serde_yaml::from_str(text).map_err(|error| {
+            Error::new(format!("it is no file of figures: {}", error.without_snippet())).in_file(path)
+        })?;
+        let mut figures = UserFigures { path: path.to_string(), ..UserFigures::default() };
+        let mut described: BTreeMap<String, (u64, Description)> = BTreeMap::new();
+        let mut order: Vec<(String, u64)> = Vec::new();
+        for (key, description) in file.columns.0 {
+            order.push((key.value.clone(), line(&key)));
+            described.insert(key.value.clone(), (line(&key), description));
+        }
+        let declared = order.len();
+        for (model, values) in file.models.0 {
+            figures.lines.push((model.value.clone(), line(&model)));
+            let mut of = Values::new();
+            for (key, value) in values.0 {
+                let at = line(&key);
+                if let Some(real) = value.value {
+                    if !real.is_finite() {
+                        return Err(figures.at(at, format!("{} of {} is no finite number", key.value, model.value)));
+                    }
+                    of.insert(key.value.clone(), real);
+                }
+                if order.iter().all(|(other, _)| *other != key.value) {
+                    order.push((key.value, at));
+                }
+            }
+            figures.models.insert(model.value, of);
+        }
+        for (index, (key, at)) in order.into_iter().enumerate() {
+            if known.iter().any(|column| column.key == key) || TAKEN.contains(&&*key) {
+                return Err(figures.at(at, format!("\"{key}\" is lwstat's own: give the column another name")));
+            }
+            if index < declared && figures.models.values().all(|values| !values.contains_key(&key)) {
+                let keys = figures.models.values().flat_map(|values| values.keys());
+                let hint = did_you_mean(&key, keys.map(String::as_str));
+                return Err(figures.at(at, format!("no model has a figure \"{key}\"{hint}")));
+            }
+            let described = described.remove(&key).map(|(_, description)| description);
+            figures.columns.push(column(key, described));
+        }
+        Ok(figures)
+    }
+
+    /// An error where a model of the file is none of these names, with the nearest that is.
+    pub fn check(&self, names: &[String]) -> Result<()> {
+        match self.lines.iter().find(|(model, _)| !names.contains(model)) {
+            None => Ok(()),
+            Some((model, at)) => {
+                let hint = did_you_mean(model, names.iter().map(String::as_str));
+                Err(self.at(*at, format!("no model that is compared has the name \"{model}\"{hint}")))
+            }
+        }
+    }
+
+    fn at(&self, line: u64, reason: String) -> Error {
+        Error::new(format!("line {line}: {reason}")).in_file(&self.path)
+    }
+}
+
+fn line<T>(of: &Spanned<T>) -> u64 {
+    of.referenced.line()
+}
+
+fn column(key: String, described: Option<Description>) -> Column {
+    let (title, unit, better) = described.map_or((None, None, None), |of| (of.title, of.unit, of.better));
+    let unit = match unit.as_deref() {
+        None => Unit::Ratio,
+        Some("%") => Unit::Percent,
+        Some("ms") => Unit::Milliseconds,
+        Some(other) => Unit::Other(other.to_string()),
+    };
+    let title = title.unwrap_or_else(|| key.clone());
+    let at = key.clone();
+    let entry = move |of: &crate::columns::Subject| of.given?.get(&at).copied().map(Number::Real);
+    Column::new(&key, &title, unit, better.unwrap_or(Better::Neither), "Given by the user.", entry)
+}
