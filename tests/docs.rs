@@ -10,21 +10,52 @@ fn console_samples_run_as_written() {
         .run();
 }
 
+/// What stands between `<!-- lwstat ARGUMENTS -->` and `<!-- end -->` on a page is what that command prints.
+/// `TRYCMD=overwrite` writes it there, and the schema into its file.
 #[test]
-fn tables_in_the_documentation_are_the_programs() {
-    let page = |name: &str| std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let operators = lwstat::render::tables::operators();
-    assert!(page("operators.md").ends_with(&operators), "docs/operators.md: paste what `lwstat ops` prints");
-    let metrics = lwstat::render::tables::metrics();
-    assert!(page("metrics.md").contains(&metrics), "docs/metrics.md: paste what `lwstat metrics` prints");
-    let columns = lwstat::render::tables::columns();
-    assert!(page("compare.md").contains(&columns), "docs/compare.md: paste what `lwstat columns` prints");
+fn what_pages_say_that_the_program_prints_it_prints() {
+    let overwrite = std::env::var("TRYCMD").is_ok_and(|mode| mode == "overwrite");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut wrong = Vec::new();
+    let mut hold = |path: &str, old: &str, new: &str| match (old == new, overwrite) {
+        (true, _) => {}
+        (false, true) => std::fs::write(path, new).unwrap(),
+        (false, false) => wrong.push(format!("{path}: run TRYCMD=overwrite cargo test --test docs")),
+    };
+    for entry in std::fs::read_dir(format!("{root}/docs")).unwrap() {
+        let path = entry.unwrap().path().display().to_string();
+        let page = std::fs::read_to_string(&path).unwrap();
+        if path.ends_with("report.schema.json") {
+            hold(&path, &page, &lwstat(&["schema"]));
+        }
+        let (mut new, mut rest) = (String::new(), &page[..]);
+        while let Some((before, after)) = rest.split_once("<!-- lwstat ") {
+            let (arguments, after) = after.split_once(" -->").unwrap();
+            let (_, after) = after.split_once("<!-- end -->").unwrap_or_else(|| panic!("{path}: {arguments} has no end"));
+            let printed = lwstat(&arguments.split_whitespace().collect::<Vec<_>>());
+            new += &format!("{before}<!-- lwstat {arguments} -->\n{printed}<!-- end -->");
+            rest = after;
+        }
+        hold(&path, &page, &(new + rest));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What the program prints for these arguments.
+fn lwstat(arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lwstat"));
+    let output = command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "lwstat {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn guidelines_are_documented_by_their_rules() {
+    let page = std::fs::read_to_string(format!("{}/docs/guidelines.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
     for rule in lwstat::guidelines::RULES {
         let section = format!("## {} {}\n\n{}\n", rule.id, rule.title, rule.rule);
-        assert!(page("guidelines.md").contains(&section), "docs/guidelines.md needs the section\n{section}");
+        assert!(page.contains(&section), "docs/guidelines.md needs the section\n{section}");
     }
-    let schema = format!("{:#}\n", lwstat::report::schema().to_value());
-    assert_eq!(page("report.schema.json"), schema, "docs/report.schema.json: paste what `lwstat schema` prints");
 }
 
 /// The entry that docs/contributing.md shows stands in the source as it is shown.
