@@ -98,7 +98,7 @@ pub struct Fit {
     pub fits: Fits,
     /// Bytes that the model needs in the file's order.
     pub needed_bytes: i64,
-    /// Bytes without which no order of the nodes can run.
+    /// Bytes without which no order of the nodes can run, each output in a buffer of its own.
     pub least_bytes: i64,
     /// Bytes that the device has.
     pub available_bytes: i64,
@@ -272,9 +272,9 @@ fn ram_fit(report: &Report, plan: &MemoryPlan, weights: i64, available: i64) -> 
     } else if room(plan.arena.bytes) {
         (Fits::BestOrder, format!("{activations}: only in the best order of the nodes"))
     } else if room(plan.lower_bound_bytes) {
-        (Fits::No, format!("{activations}: no order that was found needs little enough"))
+        (Fits::No, format!("{activations}: in no order that was found, nor in place, are they small enough"))
     } else if room(0) {
-        (Fits::No, format!("{activations}: every order of these nodes needs more than there is"))
+        (Fits::No, format!("{activations}: in every order of the nodes, and in place, too large"))
     } else {
         (Fits::No, "the weights alone are larger than the RAM".to_string())
     };
