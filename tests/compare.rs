@@ -25,6 +25,7 @@ fn compared(paths: &[&str], columns: &str, bindings: &Bindings, given: Option<&U
     let question = Question {
         columns: columns_for(&keys(columns), given)?,
         bindings,
+        device: None,
         given,
         open: &|path| Model::open(path),
         done: &|| (),

@@ -1,5 +1,7 @@
 //! The documentation against the program: console samples run, generated tables are those that the program prints.
 
+#![allow(clippy::unwrap_used)]
+
 #[test]
 fn console_samples_run_as_written() {
     trycmd::TestCases::new()
@@ -31,7 +33,8 @@ fn what_pages_say_that_the_program_prints_it_prints() {
         let (mut new, mut rest) = (String::new(), &page[..]);
         while let Some((before, after)) = rest.split_once("<!-- lwstat ") {
             let (arguments, after) = after.split_once(" -->").unwrap();
-            let (_, after) = after.split_once("<!-- end -->").unwrap_or_else(|| panic!("{path}: {arguments} has no end"));
+            let (_, after) =
+                after.split_once("<!-- end -->").unwrap_or_else(|| panic!("{path}: {arguments} has no end"));
             let printed = lwstat(&arguments.split_whitespace().collect::<Vec<_>>());
             new += &format!("{before}<!-- lwstat {arguments} -->\n{printed}<!-- end -->");
             rest = after;
