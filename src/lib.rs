@@ -20,6 +20,7 @@ pub mod columns;
 pub mod compare;
 pub mod cost;
 mod declared;
+pub mod diff;
 pub mod dim;
 pub mod error;
 pub mod figures;
