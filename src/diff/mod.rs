@@ -135,7 +135,7 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
     let items = items(&alignment);
     let is_same = |item: &Item| match *item {
         (Some(at), Some(other)) => {
-            old_signatures.own[at] == new_signatures.own[other] && old[at].counts == new[other].counts
+            old_signatures.result[at] == new_signatures.result[other] && old[at].counts == new[other].counts
         }
         _ => false,
     };
@@ -241,7 +241,10 @@ fn items(alignment: &Alignment) -> Vec<Item> {
 /// The most nodes that a change has where their modules tell smaller ones apart.
 const BLOCK: usize = 16;
 
-/// Cuts a run of changed nodes into the largest modules that are no larger than a block; `add` gets each with its path.
+/// So many nodes on average make the modules of a run changes of their own.
+const MODULE: usize = 4;
+
+/// Cuts a run of changed nodes into modules; `add` gets each with its path.
 fn modules<'s>(run: &[Item], depth: usize, scope: &dyn Fn(Item) -> &'s str, add: &mut dyn FnMut(&[Item], String)) {
     let level = |item: &Item, depth: usize| levels(scope(*item)).nth(depth).map(str::to_string);
     let Some(first) = run.first() else { return };
@@ -253,15 +256,14 @@ fn modules<'s>(run: &[Item], depth: usize, scope: &dyn Fn(Item) -> &'s str, add:
         shared += 1;
     }
     let ends = run.iter().all(|item| level(item, shared).is_none());
-    if run.len() <= BLOCK || ends {
+    let parts: Vec<&[Item]> = run.chunk_by(|a, b| level(a, shared) == level(b, shared)).collect();
+    if ends || (run.len() <= BLOCK && run.len() < MODULE * parts.len()) || parts.len() == 1 {
         let path = scope(*first);
         let separator = if path.contains('/') { "/" } else { "." };
         add(run, levels(path).take(shared).collect::<Vec<_>>().join(separator));
         return;
     }
-    for part in run.chunk_by(|a, b| level(a, shared) == level(b, shared)) {
-        modules(part, shared, scope, add);
-    }
+    parts.into_iter().for_each(|part| modules(part, shared, scope, add));
 }
 
 fn totals(before: &Report, after: &Report, symbols: &Symbols) -> Vec<Total> {

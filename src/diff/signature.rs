@@ -28,6 +28,8 @@ pub(super) struct Signatures {
     pub(super) near: Vec<u64>,
     /// By itself: operator, shapes, work.
     pub(super) own: Vec<u64>,
+    /// What it is and gives: its kind and the shapes of its outputs.
+    pub(super) result: Vec<u64>,
     /// Operator type and module.
     pub(super) place: Vec<u64>,
     /// Operator type with what tells its uses apart.
@@ -55,11 +57,13 @@ pub(super) fn signatures(
             hash(&(stored, info.tensor.dtype, shape))
         })
     };
-    let mut own = Vec::with_capacity(nodes.len());
+    let (mut own, mut result) = (Vec::with_capacity(nodes.len()), Vec::with_capacity(nodes.len()));
     for node in nodes {
         let row = node.row;
-        let operands: Vec<(bool, u64)> =
-            row.inputs.iter().chain(&row.outputs).map(|name| (name.is_empty(), leaf(name))).collect();
+        // Exporters order the operands of an addition as they like.
+        let mut operands: Vec<u64> = row.inputs.iter().map(|name| leaf(name)).collect();
+        operands.sort_unstable();
+        let given: Vec<u64> = row.outputs.iter().map(|name| leaf(name)).collect();
         // What is stored counts for the first reader, which may be another in the other model.
         let work: Vec<Option<Dim>> = METRICS
             .iter()
@@ -67,7 +71,9 @@ pub(super) fn signatures(
             .filter(|(metric, _)| metric.counted == Counted::PerRun)
             .map(|(_, count)| count.as_ref().map(dim))
             .collect();
-        own.push(hash(&(&row.op_type, &row.domain, &row.kind, row.inputs.len(), operands, work)));
+        let what = hash(&(&row.op_type, &row.domain, &row.kind, given));
+        own.push(hash(&(what, operands, work)));
+        result.push(what);
     }
     let producers: FxHashMap<&str, (usize, usize)> = nodes
         .iter()
@@ -77,11 +83,10 @@ pub(super) fn signatures(
         .collect();
     let edges: Vec<Vec<Option<(usize, usize)>>> =
         nodes.iter().map(|node| node.row.inputs.iter().map(|name| producers.get(&**name).copied()).collect()).collect();
-    let mut readers: Vec<Vec<(usize, usize, usize)>> = vec![Vec::new(); nodes.len()];
+    let mut readers: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
     for (reader, inputs) in edges.iter().enumerate() {
-        for (input, (producer, output)) in inputs.iter().enumerate().filter_map(|(input, edge)| Some((input, (*edge)?)))
-        {
-            readers[producer].push((reader, input, output));
+        for (producer, output) in inputs.iter().flatten() {
+            readers[*producer].push((reader, *output));
         }
     }
     let places: FxHashMap<&str, usize> = outputs.iter().enumerate().map(|(at, name)| (&**name, at)).collect();
@@ -89,11 +94,13 @@ pub(super) fn signatures(
         nodes.iter().map(|node| node.row.outputs.iter().map(|name| places.get(&**name).copied()).collect()).collect();
 
     let of_inputs = |at: usize, level: &[u64]| -> Vec<Option<(u64, usize)>> {
-        edges[at].iter().map(|edge| edge.map(|(producer, output)| (level[producer], output))).collect()
+        let mut inputs: Vec<_> =
+            edges[at].iter().map(|edge| edge.map(|(producer, output)| (level[producer], output))).collect();
+        inputs.sort_unstable();
+        inputs
     };
-    let of_readers = |at: usize, level: &[u64]| -> Vec<(u64, usize, usize)> {
-        let mut readers: Vec<_> =
-            readers[at].iter().map(|(reader, input, output)| (level[*reader], *input, *output)).collect();
+    let of_readers = |at: usize, level: &[u64]| -> Vec<(u64, usize)> {
+        let mut readers: Vec<_> = readers[at].iter().map(|(reader, output)| (level[*reader], *output)).collect();
         readers.sort_unstable();
         readers
     };
@@ -116,6 +123,7 @@ pub(super) fn signatures(
         below,
         near,
         own,
+        result,
         place: nodes.iter().map(|node| hash(&(&node.row.op_type, &node.row.domain, &node.row.scope))).collect(),
         kind: nodes.iter().map(|node| hash(&(&node.row.kind, &node.row.domain))).collect(),
         op: nodes.iter().map(|node| hash(&(&node.row.op_type, &node.row.domain))).collect(),

@@ -77,9 +77,21 @@ fn growth(before: Option<&Dim>, delta: Option<&Dim>) -> String {
     }
 }
 
-/// The totals that differ, or the main ones where none does.
+/// Totals that are shown; those of `SHOWN` where they are equal, too.
+const TOTALS: &[&str] = &[
+    "nodes",
+    "macs",
+    "flops",
+    "params",
+    "weight_bytes",
+    "activation_bytes",
+    "memory_access_bytes",
+    "peak_activation_bytes",
+];
+
 fn totals(diff: &Diff, style: &Style) -> Vec<[String; 5]> {
-    let shown = |total: &&crate::diff::Total| total.before != total.after || SHOWN.contains(&total.key);
+    let differs = |total: &crate::diff::Total| total.before != total.after && TOTALS.contains(&total.key);
+    let shown = |total: &&crate::diff::Total| differs(total) || SHOWN.contains(&total.key);
     let row = |total: &crate::diff::Total| {
         let bound = if diff.incomplete.contains(&total.key) { "≥ " } else { "" };
         let value = |count: &Option<Dim>| format!("{bound}{}", quantity(count.as_ref(), total.unit, style.exact));
@@ -123,6 +135,8 @@ fn deltas(diff: &Diff, changes: &[&Change], style: &Style) -> Vec<(String, Strin
         let at = crate::cost::index_of(key)?;
         let sum: Dim = changes.iter().filter_map(|change| change.delta.0[at].as_ref()).sum();
         let share: Option<f64> = changes.iter().map(|change| diff.share(change, at)).sum();
+        // A small difference of large parts has shares that say nothing.
+        let share = share.filter(|share| share.abs() < 10.0);
         let share = share.map(|share| format!("{:.1} %", 100.0 * share).replace('-', "−")).unwrap_or_default();
         Some((signed(Some(&sum), METRICS[at].unit, style.exact), share))
     };
@@ -203,8 +217,11 @@ fn text(diff: &Diff, style: &Style) -> String {
         }
     } else {
         for row in &rows[1..] {
-            let line = format!("{:<17} {} → {}: {} {}", row[0], row[1], row[2], row[3], row[4]);
-            text += &format!("  {}\n", wrap(line.trim_end(), style.width.saturating_sub(2), &" ".repeat(20)));
+            let line = match row[3].as_str() {
+                "0" => format!("{:<19} {} in both", row[0], row[1]),
+                _ => format!("{:<19} {} → {}: {} {}", row[0], row[1], row[2], row[3], row[4]),
+            };
+            text += &format!("  {}\n", wrap(line.trim_end(), style.width.saturating_sub(2), &" ".repeat(22)));
         }
     }
     text += &format!("\n{}\n", summary(diff));
