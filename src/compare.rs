@@ -147,13 +147,18 @@ fn row(path: &Path, question: &Question) -> Result<(Vec<Option<Number>>, Vec<Str
     let given = question.given.and_then(|given| given.models.get(&report.model.name));
     let subject = Subject { report: &report, figures: fixture.as_ref(), given };
     let entries = question.columns.iter().map(|column| (column.entry)(&subject)).collect();
+    Ok((entries, absent_dims(&model, question.bindings)))
+}
+
+/// The sizes that are fixed by name for which this model has no free dimension, sorted.
+pub fn absent_dims(model: &Model, bindings: &Bindings) -> Vec<String> {
     let absent = |name: &&String| {
-        let size = question.bindings.sizes.get_key_value(*name).map(|(name, size)| (name.clone(), *size));
+        let size = bindings.sizes.get_key_value(*name).map(|(name, size)| (name.clone(), *size));
         model.check_dims(&Bindings { sizes: size.into_iter().collect(), ..Bindings::default() }).is_err()
     };
-    let mut missing: Vec<String> = question.bindings.sizes.keys().filter(absent).cloned().collect();
-    missing.sort();
-    Ok((entries, missing))
+    let mut absent: Vec<String> = bindings.sizes.keys().filter(absent).cloned().collect();
+    absent.sort();
+    absent
 }
 
 impl Compared {

@@ -21,6 +21,7 @@ pub mod compare;
 pub mod cost;
 mod declared;
 pub mod device;
+pub mod diff;
 pub mod dim;
 pub mod error;
 pub mod figures;

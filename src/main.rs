@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
-use lwstat::render::{COMPARISONS, Formats, number::clean, tables};
+use lwstat::render::{COMPARISONS, DIFFS, Formats, number::clean, tables};
 
-use crate::commands::{compare, lint, print, report, verify};
+use crate::commands::{compare, diff, lint, print, report, verify};
 
 mod commands;
 
@@ -38,6 +38,9 @@ enum Command {
     /// Set models side by side; exits 0 where one could be read at least, the others are rows with their reasons
     #[command(mut_arg("format", |arg| arg.value_parser(names(COMPARISONS))))]
     Compare(compare::CompareArgs),
+    /// Say what changed from one model to another, block by block
+    #[command(mut_arg("format", |arg| arg.value_parser(names(DIFFS))))]
+    Diff(diff::DiffArgs),
     /// Print the operator table: what counts as MACs and FLOPs for every operator
     Ops,
     /// Print the metric table: the rule of every metric
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Lint(args)) => lint::run(args),
         Some(Command::Compare(args)) => compare::run(args),
+        Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Columns) => print(&tables::columns()),
         Some(Command::Ops) => print(&tables::operators()),
         Some(Command::Metrics) => print(&tables::metrics()),

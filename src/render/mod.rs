@@ -9,6 +9,7 @@ use crate::verify::Finding;
 
 mod comparison;
 mod csv;
+mod diff;
 mod json;
 mod markdown;
 pub mod number;
@@ -16,6 +17,7 @@ pub mod tables;
 mod text;
 
 pub use comparison::COMPARISONS;
+pub use diff::DIFFS;
 
 /// How a report is shown.
 #[derive(Clone, Debug)]

@@ -1,0 +1,72 @@
+//! One set of symbols for both models: exporters name free dimensions, and sizes that the data decide, as they like.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::dim::Dim;
+use crate::report::{Report, TensorType};
+
+/// The second model's symbols in the first one's words.
+#[derive(Default)]
+pub(super) struct Symbols {
+    names: BTreeMap<Arc<str>, Dim>,
+    taken: BTreeSet<Arc<str>>,
+}
+
+impl Symbols {
+    /// The dimensions of inputs at the same place are the same.
+    pub(super) fn of_inputs(before: &Report, after: &Report) -> Symbols {
+        let mut symbols = Symbols::default();
+        for (old, new) in before.model.inputs.iter().zip(&after.model.inputs) {
+            symbols.unify(old, new);
+        }
+        symbols
+    }
+
+    /// What is a symbol in both shapes is the same.
+    pub(super) fn unify(&mut self, before: &TensorType, after: &TensorType) {
+        let (Some(old), Some(new)) = (&before.shape, &after.shape) else { return };
+        if old.len() != new.len() {
+            return;
+        }
+        for (old, new) in old.iter().zip(new) {
+            if let (Some(old_name), Some(new_name)) = (lone(old), lone(new))
+                && !self.names.contains_key(&new_name)
+                && self.taken.insert(old_name)
+            {
+                self.names.insert(new_name, old.clone());
+            }
+        }
+    }
+
+    /// Names apart what has no counterpart but a name that the first model uses for something else.
+    pub(super) fn close(&mut self, after: &Report) {
+        for name in &after.model.dims {
+            if !self.names.contains_key(name) && self.taken.contains(name) {
+                self.names.insert(name.clone(), Dim::symbol(&format!("{name}′")));
+            }
+        }
+    }
+
+    /// An expression of the second model in the first one's symbols.
+    pub(super) fn translate(&self, dim: &Dim) -> Dim {
+        match dim.as_int() {
+            Some(_) => dim.clone(),
+            None => dim.substitute(&|name| self.names.get(name).cloned()),
+        }
+    }
+}
+
+/// The name of an expression that is one symbol.
+fn lone(dim: &Dim) -> Option<Arc<str>> {
+    if dim.as_int().is_some() || dim.is_undefined() {
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    dim.symbols(&mut names);
+    let name = names.pop_first().filter(|_| names.is_empty())?;
+    let mut data = BTreeSet::new();
+    dim.data_symbols(&mut data);
+    let symbol = if data.is_empty() { Dim::symbol(&name) } else { Dim::data(&name) };
+    (symbol == *dim).then_some(name)
+}

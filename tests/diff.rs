@@ -1,0 +1,313 @@
+//! Differences of two models: nothing for the same network under other names, one block for one block, and deltas that
+//! add up to the difference of the totals.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use bytes::Bytes;
+use common::*;
+use lwstat::cost::METRICS;
+use lwstat::diff::{Change, Diff, Kind, diff};
+use lwstat::onnx::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use lwstat::render::{DIFFS, Style};
+use lwstat::summary::{By, View};
+use lwstat::{Bindings, Dim, Model, Report};
+use proptest::prelude::*;
+use prost::Message;
+
+fn cases(default: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+fn open(path: &str) -> Report {
+    Model::open(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap().report(&Bindings::default()).unwrap()
+}
+
+/// The `.onnx` files of a folder, sorted.
+fn files(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut paths: Vec<_> =
+        names.filter(|name| name.ends_with(".onnx")).map(|name| format!("{folder}/{name}")).collect();
+    paths.sort();
+    paths
+}
+
+fn name(name: &mut String) {
+    if !name.is_empty() {
+        *name = format!("r{}", name.chars().rev().collect::<String>());
+    }
+}
+
+/// Gives every node and tensor another name, in bodies, too.
+fn rename(graph: &mut GraphProto) {
+    let info = |info: &mut ValueInfoProto| name(&mut info.name);
+    graph.input.iter_mut().chain(&mut graph.output).for_each(info);
+    graph.initializer.iter_mut().for_each(|tensor| name(&mut tensor.name));
+    for bytes in &mut graph.value_info {
+        let mut declared = ValueInfoProto::decode(bytes.clone()).unwrap();
+        info(&mut declared);
+        *bytes = Bytes::from(declared.encode_to_vec());
+    }
+    graph.node.iter_mut().for_each(rename_node);
+}
+
+fn rename_node(node: &mut NodeProto) {
+    name(&mut node.name);
+    node.input.iter_mut().chain(&mut node.output).for_each(name);
+    node.attribute.iter_mut().filter_map(|attribute| attribute.g.as_mut()).for_each(|body| rename(body));
+}
+
+fn renamed(model: &ModelProto) -> ModelProto {
+    let mut model = model.clone();
+    model.graph.iter_mut().for_each(rename);
+    model
+}
+
+/// What is wrong with a difference: deltas that do not add up, or that formats cannot show.
+fn faults(difference: &Diff) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (index, metric) in METRICS.iter().enumerate() {
+        let sum: Dim = difference.changes.iter().map(|change| change.delta.0[index].clone().unwrap()).sum();
+        if Some(&sum) != difference.total(metric.key).unwrap().delta.as_ref() {
+            faults.push(format!("{}: {sum} of {:?}", metric.key, difference.total(metric.key)));
+        }
+    }
+    let view = View { by: By::Op, depth: 0, sort: None, top: None };
+    let style = Style { view, width: 80, color: false, exact: false, figures: None };
+    DIFFS.iter().filter(|(_, render)| render(difference, &style).is_empty()).for_each(|_| faults.push("empty".into()));
+    faults
+}
+
+fn of(before: &str, after: &str) -> Diff {
+    let difference = diff(&report(&model(before)).unwrap(), &report(&model(after)).unwrap());
+    assert_eq!(faults(&difference), Vec::<String>::new());
+    difference
+}
+
+#[test]
+fn the_same_network_under_other_names_differs_by_nothing() {
+    let mut wrong = Vec::new();
+    for path in
+        ["graphs", "fixtures/exports", "fixtures/wild", "fixtures/node-suite"].iter().flat_map(|folder| files(folder))
+    {
+        let bytes = std::fs::read(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let proto = ModelProto::decode(Bytes::from(bytes)).unwrap();
+        let (Ok(before), Ok(after)) = (report(&proto), report(&renamed(&proto))) else { continue };
+        let difference = diff(&before, &after);
+        wrong.extend(faults(&difference).iter().map(|fault| format!("{path}: {fault}")));
+        if !difference.changes.is_empty() {
+            wrong.push(format!("{path}: {:?}", difference.changes[0]));
+        }
+        if let Some(total) = difference.totals.iter().find(|total| total.before != total.after) {
+            wrong.push(format!("{path}: {total:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn deltas_add_up_between_exporters_and_networks() {
+    let mut wrong = Vec::new();
+    let (exports, graphs) = (files("fixtures/exports"), files("graphs"));
+    let exporters = exports.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+    let neighbours = graphs.windows(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+    let bert = ["dynamo", "ts"].map(|style| format!("fixtures/wild/bert_4l.{style}.onnx"));
+    for (before, after) in exporters.chain(neighbours).chain([bert.into()]) {
+        let difference = diff(&open(&before), &open(&after));
+        wrong.extend(faults(&difference).iter().map(|fault| format!("{before} {after}: {fault}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A network of four blocks: `blocks` are their layers, each a kernel size, a width, a stride and an activation.
+fn network(blocks: &[(i64, i64, i64, &str)]) -> String {
+    let mut text = "in t0 f32[1,3,64,64];".to_string();
+    let mut channels = 3;
+    for (at, (kernel, width, stride, activation)) in blocks.iter().enumerate() {
+        let (pad, next) = (kernel / 2, at + 1);
+        write!(
+            text,
+            "init w{at} f32[{width},{channels},{kernel},{kernel}]; init b{at} f32[{width}];
+             net.{at}.conv.Conv=Conv t{at} w{at} b{at} -> c{at} kernel_shape=[{kernel},{kernel}] strides=[{stride},{stride}] pads=[{pad},{pad},{pad},{pad}];
+             net.{at}.act.{activation}={activation} c{at} -> t{next};"
+        )
+        .unwrap();
+        channels = *width;
+    }
+    let last = blocks.len();
+    write!(text, "init fc f32[{channels},10]; GlobalAveragePool t{last} -> p; Flatten p -> f; MatMul f fc -> y; out y")
+        .unwrap();
+    text
+}
+
+const BLOCKS: [(i64, i64, i64, &str); 4] =
+    [(3, 8, 2, "Relu"), (3, 16, 1, "Relu"), (3, 16, 2, "Relu"), (1, 32, 1, "Relu")];
+
+/// `kind` and the operators before and after of each change.
+fn shown(difference: &Diff) -> Vec<String> {
+    let kind = |place: &Option<lwstat::diff::Place>| place.as_ref().map_or("", |place| &place.kind).to_string();
+    let change = |change: &Change| {
+        let pairs = change.nodes.iter().map(|pair| format!("{}>{}", kind(&pair.before), kind(&pair.after)));
+        format!("{:?} {}", change.kind, pairs.collect::<Vec<_>>().join(", "))
+    };
+    difference.changes.iter().map(change).collect()
+}
+
+#[test]
+fn one_changed_block_is_one_change() {
+    let changed = |at: usize, block: (i64, i64, i64, &'static str)| {
+        let mut blocks = BLOCKS;
+        blocks[at] = block;
+        of(&network(&BLOCKS), &network(&blocks))
+    };
+    // A wider layer changes its own block and the input of the next.
+    assert_eq!(shown(&changed(1, (3, 24, 1, "Relu"))), ["Changed Conv 3×3>Conv 3×3, Relu>Relu, Conv 3×3>Conv 3×3"]);
+    assert_eq!(shown(&changed(2, (5, 16, 2, "Relu"))), ["Changed Conv 3×3>Conv 5×5"]);
+    let swapped = changed(1, (3, 16, 1, "HardSwish"));
+    assert_eq!(shown(&swapped), ["Changed Relu>, >HardSwish"]);
+    assert_eq!(swapped.unchanged, 10);
+    // Another stride changes all sizes behind it, down to the pool.
+    let strided = changed(3, (1, 32, 2, "Relu"));
+    assert_eq!(shown(&strided), ["Changed Conv 1×1>Conv 1×1, Relu>Relu, GlobalAveragePool>GlobalAveragePool"]);
+}
+
+#[test]
+fn a_layer_more_is_added_and_a_layer_less_removed() {
+    let mut more = BLOCKS.to_vec();
+    more.insert(2, (3, 16, 1, "Relu"));
+    let added = of(&network(&BLOCKS), &network(&more));
+    assert_eq!(shown(&added), ["Added >Conv 3×3, >Relu"]);
+    assert_eq!((added.changes[0].kind, added.unchanged), (Kind::Added, 11));
+    let removed = of(&network(&more), &network(&BLOCKS));
+    assert_eq!(shown(&removed), ["Removed Conv 3×3>, Relu>"]);
+    let macs = |difference: &Diff| difference.changes[0].delta.get("macs").and_then(Dim::as_int).unwrap();
+    assert_eq!((macs(&added), macs(&removed)), (16 * 16 * 9 * 32 * 32, -16 * 16 * 9 * 32 * 32));
+}
+
+#[test]
+fn params_that_move_between_nodes_add_up() {
+    let shared = "in x f32[1,4,8,8]; init w f32[4,4,1,1]; Conv x w -> a; Relu a -> b; Conv b w -> y; out y";
+    let first = "in x f32[1,4,8,8]; init w f32[4,4,1,1]; Relu x -> b; Conv b w -> y; out y";
+    let difference = of(shared, first);
+    assert_eq!(difference.total("params").unwrap().delta, Some(Dim::ZERO));
+    let apart = shared.replace("init w", "init v f32[4,4,1,1]; init w").replace("Conv b w", "Conv b v");
+    assert_eq!(of(shared, &apart).total("params").unwrap().delta, Some(Dim::from(16i64)));
+    assert_eq!(of(shared, &apart).changes.len(), 1);
+}
+
+#[test]
+fn dimensions_of_other_names_are_the_same_at_the_same_place() {
+    let text = "in x f32[batch,seq,8]; init w f32[8,8]; MatMul x w -> y; out y";
+    assert_eq!(shown(&of(text, &text.replace("batch", "n").replace("seq", "s"))), Vec::<String>::new());
+    assert_eq!(
+        shown(&of(text, &text.replace("batch", "?").replace("seq", "batch").replace('?', "seq"))),
+        Vec::<String>::new()
+    );
+    // One name for two dimensions cannot stand for both.
+    let square = text.replace("seq", "batch");
+    assert!(!of(&square, text).changes.is_empty());
+    assert!(!of(text, &square).changes.is_empty());
+    // Sizes that the data decide are named after their node.
+    let data = "in x f32[n]; first=NonZero x -> y; Relu x -> z; out y z";
+    assert_eq!(shown(&of(data, &data.replace("first", "other"))), Vec::<String>::new());
+}
+
+#[test]
+fn the_order_of_the_file_does_not_matter() {
+    let text = |a: &str, b: &str| {
+        format!("in x f32[1,4,8,8]; init w f32[4,4,1,1]; init v f32[8,4,1,1]; {a} {b} Concat p q -> y axis=1; out y")
+    };
+    let (a, b) = ("Conv x w -> a; Relu a -> p;", "Conv x v -> b; Sigmoid b -> q;");
+    assert_eq!(shown(&of(&text(a, b), &text(b, a))), Vec::<String>::new());
+}
+
+/// A chain with branches over `n×8`, some of whose weights are shared.
+fn dag(steps: &[(u8, usize, usize)]) -> ModelProto {
+    let mut text = "in t0 f32[n,8]; init w0 f32[8,8]; init w1 f32[8,8]; init w2 f32[8,8]; init v f32[1,8];".to_string();
+    for (index, (kind, a, b)) in steps.iter().enumerate() {
+        let (a, out, weight) = (a % (index + 1), index + 1, b % 3);
+        let node = match kind % 6 {
+            0 | 1 => format!("MatMul t{a} w{weight}"),
+            2 => format!("Relu t{a}"),
+            3 => format!("Mul t{a} v"),
+            4 => format!("Add t{a} t{}", b % (index + 1)),
+            _ => format!("Gelu t{a}"),
+        };
+        write!(text, "{node} -> t{out};").unwrap();
+    }
+    let last = steps.len();
+    write!(text, "out t{last}").unwrap();
+    model(&text)
+}
+
+type Steps = Vec<(u8, usize, usize)>;
+
+fn steps() -> impl Strategy<Value = Steps> {
+    prop::collection::vec((any::<u8>(), any::<usize>(), any::<usize>()), 1..24)
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn deltas_of_any_two_graphs_add_up(before in steps(), after in steps()) {
+        let (before, after) = (report(&dag(&before)).unwrap(), report(&dag(&after)).unwrap());
+        let difference = diff(&before, &after);
+        prop_assert_eq!(faults(&difference), Vec::<String>::new());
+        let back = diff(&after, &before);
+        prop_assert_eq!(faults(&back), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_edited_graph_adds_up_and_a_renamed_one_is_the_same(
+        before in steps(),
+        at in any::<prop::sample::Index>(),
+        step in (any::<u8>(), any::<usize>(), any::<usize>()),
+        edit in 0..3u8,
+    ) {
+        let mut after = before.clone();
+        match edit {
+            0 => after[at.index(before.len())] = step,
+            1 => after.insert(at.index(before.len()), step),
+            _ if before.len() > 1 => drop(after.remove(at.index(before.len()))),
+            _ => {}
+        }
+        let (old, new) = (dag(&before), dag(&after));
+        let (old, names, new) = (report(&old).unwrap(), report(&renamed(&old)).unwrap(), report(&new).unwrap());
+        prop_assert_eq!(faults(&diff(&old, &new)), Vec::<String>::new());
+        let same = diff(&old, &names);
+        prop_assert!(same.changes.is_empty(), "{:?}", same.changes);
+        // The names of nodes do not decide what changed.
+        let by_names: BTreeMap<_, _> = shown(&diff(&names, &new)).into_iter().enumerate().collect();
+        let by_others: BTreeMap<_, _> = shown(&diff(&old, &new)).into_iter().enumerate().collect();
+        prop_assert_eq!(by_names, by_others);
+    }
+}
+
+/// Large graphs end: a long chain against one with a block in its middle, and against one with nothing in common.
+#[test]
+fn graphs_of_thousands_of_nodes_are_aligned() {
+    let chain = |ops: &[&str], count: usize, state: u64| {
+        let mut text = "in t0 f32[4];".to_string();
+        let mut state = state;
+        for at in 0..count {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            write!(text, "{} t{at} -> t{};", ops[state as usize % ops.len()], at + 1).unwrap();
+        }
+        write!(text, "out t{count}").unwrap();
+        report(&model(&text)).unwrap()
+    };
+    let ops = ["Relu", "Sigmoid", "Tanh", "Exp"];
+    let (one, other) = (chain(&ops, 4000, 1), chain(&ops, 4000, 99));
+    let longer = chain(&ops, 4003, 1);
+    assert_eq!(diff(&one, &longer).unchanged, 4000);
+    assert_eq!(faults(&diff(&one, &other)), Vec::<String>::new());
+}
