@@ -18,12 +18,14 @@
 pub mod attributes;
 pub mod columns;
 pub mod compare;
+pub mod correlation;
 pub mod cost;
 mod declared;
 pub mod device;
 pub mod diff;
 pub mod dim;
 pub mod error;
+pub mod experiments;
 pub mod figures;
 pub mod graph;
 pub mod guidelines;
