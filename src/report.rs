@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Source, TensorId};
 use crate::guidelines;
 use crate::infer::{self, Bindings, Typed};
+use crate::latency::Latency;
 use crate::memory::{self, MemoryPlan, Peak};
 use crate::model::Model;
 use crate::onnx::{DimensionProto, DimensionValue};
@@ -45,6 +46,12 @@ pub struct Report {
     /// How low the peak can be brought and a plan for it, where it was asked for ([`Model::memory_plan`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryPlan>,
+    /// What running it took, where that was asked for ([`Model::latency`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Why it could not be run, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_error: Option<String>,
 }
 
 /// The model's identity and interface.
@@ -315,6 +322,8 @@ impl Model {
             tensors,
             peak,
             memory: None,
+            latency: None,
+            latency_error: None,
         })
     }
 }
