@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use lwstat::render::{number::clean, tables};
 
-use crate::commands::{lint, print, report, verify};
+use crate::commands::{lint, measure, print, report, verify};
 
 mod commands;
 
@@ -34,6 +34,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Hold a model against ShuffleNetV2's guidelines G1–G4; exits 1 where a denied one is not kept
     Lint(lint::LintArgs),
+    /// Run models on this machine with tract and show how long they take
+    Measure(measure::MeasureArgs),
     /// Print the operator table: what counts as MACs and FLOPs for every operator
     Ops,
     /// Print the metric table: the rule of every metric
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         None => report::run(&cli.report),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Lint(args)) => lint::run(args),
+        Some(Command::Measure(args)) => measure::run(args),
         Some(Command::Ops) => print(&tables::operators()),
         Some(Command::Metrics) => print(&tables::metrics()),
         Some(Command::Schema) => print(&format!("{:#}\n", lwstat::report::schema().to_value())),

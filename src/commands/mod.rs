@@ -1,6 +1,7 @@
 //! The commands, a file each: its arguments and what it does with them.
 
 pub(crate) mod lint;
+pub(crate) mod measure;
 pub(crate) mod report;
 mod shared;
 pub(crate) mod verify;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use lwstat::summary::{By, View};
-use lwstat::{Result, figures};
+use lwstat::{Error, Result, figures};
 
+use super::measure::{RunArgs, measure};
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
 #[derive(Args)]
@@ -34,6 +35,11 @@ pub(crate) struct ReportArgs {
     /// Show how low the peak of the activation memory can be brought: in place, best order, lower bound, arena
     #[arg(long)]
     pub(crate) memory: bool,
+    /// Run the model on this machine with tract, and show how long it and its nodes take
+    #[arg(long)]
+    pub(crate) latency: bool,
+    #[command(flatten)]
+    pub(crate) runs: RunArgs,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]
     pub(crate) strict: bool,
@@ -68,6 +74,17 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let mut report = model.report(&bindings)?;
     if args.memory {
         report.memory = Some(model.memory_plan(&bindings)?);
+    }
+    match (args.latency, args.runs.given()) {
+        (true, _) => match measure(&model, &bindings, &args.runs) {
+            Ok(latency) => report.latency = Some(latency),
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{}", lwstat::render::number::clean(&error.to_string()));
+                report.latency_error = Some(error.without_file().to_string());
+            }
+        },
+        (false, Some(flag)) => return Err(Error::new(format!("{flag} is of use only with --latency"))),
+        (false, None) => {}
     }
     let figures = figures::find(&report.model.name, false)?;
     let style = style(&args.output, args.view(), args.exact, figures.as_ref());

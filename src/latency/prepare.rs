@@ -53,7 +53,8 @@ pub fn prepare(model: &Model, bindings: &Bindings) -> Result<Prepared> {
     }
     for (tensor, value) in graph.tensors.iter().zip(&typed.values) {
         if value.bytes().and_then(|bytes| bytes.as_int()).is_some_and(|bytes| bytes > ROOM) {
-            let reason = format!("the tensor \"{}\" is larger than {} GiB: give smaller sizes", tensor.name, ROOM >> 30);
+            let reason =
+                format!("the tensor \"{}\" is larger than {} GiB: give smaller sizes", tensor.name, ROOM >> 30);
             return Err(Error::new(reason));
         }
     }
@@ -84,8 +85,7 @@ fn input(name: &str, tensor: Option<&Tensor>) -> Result<ValueInfoProto> {
         })?;
         dims.push(DimensionProto { value: Some(DimensionValue::Value(size)) });
     }
-    let tensor_type =
-        TensorTypeProto { elem_type: tensor.dtype.code(), shape: Some(TensorShapeProto { dim: dims }) };
+    let tensor_type = TensorTypeProto { elem_type: tensor.dtype.code(), shape: Some(TensorShapeProto { dim: dims }) };
     let r#type = Some(TypeProto { tensor_type: Some(tensor_type), ..TypeProto::default() });
     Ok(ValueInfoProto { name: name.to_string(), r#type })
 }

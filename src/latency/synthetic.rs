@@ -62,7 +62,8 @@ pub(super) fn uses(graph: &Graph<'_>, typed: Option<&Typed<'_>>) -> Vec<Use> {
 fn products(node: &crate::graph::Node<'_>, op: &crate::ops::Op, typed: &Typed<'_>) -> Option<f64> {
     let rule = op.macs.as_ref()?;
     let inputs: Vec<_> = node.inputs.iter().map(|id| id.map(|id| typed.value(id))).collect();
-    let outputs: Vec<_> = node.outputs.iter().map(|id| id.map(|id| typed.value(id).clone()).unwrap_or_default()).collect();
+    let outputs: Vec<_> =
+        node.outputs.iter().map(|id| id.map(|id| typed.value(id).clone()).unwrap_or_default()).collect();
     let sizes = rustc_hash::FxHashMap::default();
     let call = crate::ops::Call {
         name: &node.name,

@@ -1,5 +1,7 @@
 //! CSV (RFC 4180): a row a group, a column a metric key.
 
+use rustc_hash::FxHashMap;
+
 use super::{Linted, Style, Verified};
 use crate::cost::{Coverage, METRICS};
 use crate::dim::Dim;
@@ -13,22 +15,28 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     }
     let label = if style.view.by == By::Op { "op" } else { "scope" };
     let header = [label, "depth", "nodes"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
-    let mut text = row(header.chain(["coverage"]).map(str::to_string));
+    let latency = report.latency.is_some().then_some("latency_ms");
+    let mut text = row(header.chain(["coverage"]).chain(latency).map(str::to_string));
     let (shown, rest) = groups(report, &style.view)?;
     for group in shown.iter().chain(&rest) {
         let label = if group.label.is_empty() { "(rest)" } else { &group.label };
         let head = [label.to_string(), group.depth.to_string(), group.nodes.to_string()];
-        text += &row(head.into_iter().chain(group.counts.0.iter().map(count)).chain([coverage(group.coverage)]));
+        let cells = head.into_iter().chain(group.counts.0.iter().map(count)).chain([coverage(group.coverage)]);
+        text += &row(cells.chain(latency.map(|_| time(group.ms))));
     }
     Ok(text)
 }
 
 fn nodes(report: &Report) -> String {
     let head = ["name", "op_type", "domain", "scope"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
-    let mut text = row(head.chain(["coverage"]).map(str::to_string));
+    let latency = report.latency.as_ref().map(|latency| &latency.nodes);
+    let times: FxHashMap<&str, f64> = latency.into_iter().flatten().map(|node| (node.name.as_str(), node.ms)).collect();
+    let latency = latency.map(|_| "latency_ms");
+    let mut text = row(head.chain(["coverage"]).chain(latency).map(str::to_string));
     for node in report.nodes.iter().filter(|node| !node.alternative) {
         let head = [&node.name, node.op_type.as_ref(), &node.domain, &node.scope].map(str::to_string);
-        text += &row(head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage(node.coverage)]));
+        let cells = head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage(node.coverage)]);
+        text += &row(cells.chain(latency.map(|_| time(times.get(node.name.as_str()).copied()))));
     }
     text
 }
@@ -72,6 +80,11 @@ pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
     text
 }
 
+/// Milliseconds; empty where a node did not run by itself.
+fn time(ms: Option<f64>) -> String {
+    ms.map(|ms| format!("{ms:.6}")).unwrap_or_default()
+}
+
 fn coverage(coverage: Coverage) -> String {
     format!("{coverage:?}").to_lowercase()
 }
@@ -80,7 +93,7 @@ fn count(count: &Option<Dim>) -> String {
     count.as_ref().map(Dim::code).unwrap_or_default()
 }
 
-fn row(fields: impl IntoIterator<Item = String>) -> String {
+pub(super) fn row(fields: impl IntoIterator<Item = String>) -> String {
     let quoted = |field: String| match field.contains([',', '"', '\n', '\r']) {
         true => format!("\"{}\"", field.replace('"', "\"\"")),
         false => field,

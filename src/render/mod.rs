@@ -3,12 +3,14 @@
 use crate::error::Result;
 use crate::figures::Fixture;
 use crate::guidelines;
+use crate::latency::Latency;
 use crate::report::Report;
 use crate::summary::View;
 use crate::verify::Finding;
 
 mod csv;
 mod json;
+mod latency;
 mod markdown;
 pub mod number;
 pub mod tables;
@@ -39,6 +41,18 @@ pub struct Format {
     pub findings: fn(&[Verified], &Style) -> String,
     /// Renders the guidelines' findings of one model.
     pub guidelines: fn(&Linted, &Style) -> String,
+    /// Renders what was measured, model by model.
+    pub measured: fn(&[Measured], &Style) -> String,
+}
+
+/// One model's measurement.
+pub struct Measured {
+    /// Path of the model.
+    pub path: String,
+    /// What was measured.
+    pub latency: Option<Latency>,
+    /// Why nothing was.
+    pub error: Option<String>,
 }
 
 /// One model held against the guidelines.
@@ -63,8 +77,32 @@ pub struct Verified {
 
 /// The format table.
 pub static FORMATS: &[Format] = &[
-    Format { name: "text", report: text::report, findings: text::findings, guidelines: text::guidelines },
-    Format { name: "json", report: json::report, findings: json::findings, guidelines: json::guidelines },
-    Format { name: "csv", report: csv::report, findings: csv::findings, guidelines: csv::guidelines },
-    Format { name: "md", report: markdown::report, findings: markdown::findings, guidelines: markdown::guidelines },
+    Format {
+        name: "text",
+        report: text::report,
+        findings: text::findings,
+        guidelines: text::guidelines,
+        measured: latency::text,
+    },
+    Format {
+        name: "json",
+        report: json::report,
+        findings: json::findings,
+        guidelines: json::guidelines,
+        measured: latency::json,
+    },
+    Format {
+        name: "csv",
+        report: csv::report,
+        findings: csv::findings,
+        guidelines: csv::guidelines,
+        measured: latency::csv,
+    },
+    Format {
+        name: "md",
+        report: markdown::report,
+        findings: markdown::findings,
+        guidelines: markdown::guidelines,
+        measured: latency::markdown,
+    },
 ];

@@ -20,6 +20,10 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     if let Some(plan) = &report.memory {
         text += &memory(plan, style);
     }
+    if let Some(latency) = &report.latency {
+        text.push('\n');
+        super::latency::lines(latency).iter().for_each(|(label, value)| text += &line(label, value, style));
+    }
     text.push('\n');
     text += &table(report, style)?;
     if let Some(line) = hidden(report)? {
@@ -33,7 +37,7 @@ fn bold(text: &str, style: &Style) -> String {
 }
 
 /// Words broken to lines of at most `width` columns; lines after the first begin with `indent`.
-fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let line = lines.last().map(String::as_str).unwrap_or_default();
@@ -261,11 +265,20 @@ fn table(report: &Report, style: &Style) -> Result<String> {
     };
     let second = if style.view.by == By::Node { "Op type" } else { "Nodes" };
     let mut header = vec![label.to_string(), second.to_string()];
+    let [time, part, rates @ ..] = super::latency::GROUP_COLUMNS.map(str::to_string);
+    if report.latency.is_some() {
+        header.extend([time, part]);
+    }
     header.extend(metrics.iter().flat_map(|&index| [title(index).to_string(), "%".to_string()]));
+    if report.latency.is_some() {
+        header.extend(rates);
+    }
     let mut rows = vec![header];
     let row = |group: &Group, label: String| {
         let second = if group.kind.is_empty() { group.nodes.to_string() } else { clean(&group.kind) };
         let mut row = vec![label, second];
+        let measured = report.latency.as_ref().map(|latency| super::latency::group(latency, group.ms, &group.counts));
+        row.extend(measured.iter().flat_map(|measured| measured[..2].to_vec()));
         for &index in &metrics {
             let count = group.counts.0[index].as_ref();
             let bound = if group.coverage == Coverage::Unknown { "≥ " } else { "" };
@@ -273,6 +286,7 @@ fn table(report: &Report, style: &Style) -> Result<String> {
             row.push(shortened(&format!("{bound}{value}"), FORMULA, By::Op));
             row.push(share(count, report.totals.counts.0[index].as_ref()));
         }
+        row.extend(measured.iter().flat_map(|measured| measured[2..].to_vec()));
         row
     };
     for group in &shown {
@@ -321,7 +335,7 @@ fn shortened(label: &str, width: usize, by: By) -> String {
 }
 
 /// Aligned columns without lines: the first to the left, the others to the right, the whole not wider than the terminal.
-fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
+pub(super) fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
     let width = fit(&mut rows, style.width);
     for row in &mut rows {
         row[0] = shortened(&row[0], width, style.view.by);
