@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
 
-use super::engine::Samples;
+use super::engine::{RuntimeNode, Samples};
 use super::prepare::Place;
 use super::statistics::{middle, quantile, sorted};
 use super::{Latency, LatencyOptions, NodeLatency, cpu};
+use crate::cost::Row;
 use crate::report::Report;
 
 /// What was measured, node by node of the account.
@@ -25,10 +26,12 @@ pub(super) fn latency(
     let kept = middle(&samples.profiled);
     let whole = kept.iter().map(|&run| samples.profiled[run]).sum::<u64>().max(1) as f64;
     let share_ms = |times: &[u64]| median_ms * kept.iter().map(|&run| times[run]).sum::<u64>() as f64 / whole;
+    let network = Network::new(report, places);
+    let homes = network.homes(samples);
     let mut by_number: BTreeMap<usize, (Vec<u64>, Vec<String>)> = BTreeMap::new();
     let mut unmapped_ms = 0.0;
-    for node in &samples.nodes {
-        let Some(number) = node.number().filter(|number| *number < places.len()) else {
+    for (node, home) in samples.nodes.iter().zip(&homes.of) {
+        let Some(number) = *home else {
             unmapped_ms += share_ms(&node.times);
             continue;
         };
@@ -37,8 +40,8 @@ pub(super) fn latency(
         ops.push(node.op.clone());
     }
     let timed: BTreeSet<&str> = by_number.keys().map(|&number| places[number].name.as_str()).collect();
-    let (mut fused, removed) = fused(report, places, &timed);
-    let mut nodes: Vec<NodeLatency> = by_number
+    let (mut fused, removed) = network.fused(&timed, &homes.absorbed);
+    let nodes: Vec<NodeLatency> = by_number
         .iter()
         .map(|(&number, (times, ops))| NodeLatency {
             name: places[number].name.clone(),
@@ -49,9 +52,8 @@ pub(super) fn latency(
             fused: fused.remove(places[number].name.as_str()).unwrap_or_default(),
         })
         .collect();
-    nodes.shrink_to_fit();
     let nodes_ms: f64 = nodes.iter().map(|node| node.ms).sum();
-    let count = |of: fn(&super::engine::RuntimeNode) -> bool| samples.nodes.iter().filter(|node| of(node)).count();
+    let count = |of: fn(&RuntimeNode) -> bool| samples.nodes.iter().filter(|node| of(node)).count();
     Latency {
         backend: "tract",
         version: VERSION,
@@ -82,58 +84,144 @@ pub(super) fn latency(
 /// Version of tract, as Cargo.toml pins it.
 const VERSION: &str = "0.23.9";
 
-/// For every node of the account that did not run by itself, the node that did its work: the nearest one after it, else
-/// the nearest before it, else the one in whose body it stands; and the nodes for which there is none.
-fn fused<'r>(
-    report: &'r Report,
+/// tract's matrix product: it takes in the nodes that follow it and has the name of the last of them.
+const PRODUCT: &str = "OptMatMul";
+
+/// The rows of the account as a graph.
+struct Network<'r> {
+    rows: &'r [Row],
     places: &'r [Place],
-    timed: &BTreeSet<&'r str>,
-) -> (FxHashMap<&'r str, Vec<String>>, Vec<String>) {
-    let rows = &report.nodes;
-    let mut readers: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
-    let mut makers: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
-    for (index, row) in rows.iter().enumerate() {
-        row.inputs.iter().filter(|name| !name.is_empty()).for_each(|name| readers.entry(name).or_default().push(index));
-        row.outputs.iter().filter(|name| !name.is_empty()).for_each(|name| makers.entry(name).or_default().push(index));
+    /// Rows that read a tensor, and that write it.
+    readers: FxHashMap<&'r str, Vec<usize>>,
+    makers: FxHashMap<&'r str, Vec<usize>>,
+    /// By name, the first row and the node's number.
+    by_name: FxHashMap<&'r str, usize>,
+    numbers: FxHashMap<&'r str, usize>,
+}
+
+/// For which node of the file each of the runtime's nodes runs.
+struct Homes<'r> {
+    /// By the runtime's nodes, the node's number.
+    of: Vec<Option<usize>>,
+    /// Nodes that a matrix product took in, and the node whose product it is.
+    absorbed: BTreeMap<&'r str, &'r str>,
+}
+
+impl<'r> Network<'r> {
+    fn new(report: &'r Report, places: &'r [Place]) -> Network<'r> {
+        let rows = &report.nodes[..];
+        let (mut readers, mut makers) =
+            (FxHashMap::<&str, Vec<usize>>::default(), FxHashMap::<&str, Vec<usize>>::default());
+        let mut by_name = FxHashMap::default();
+        for (index, row) in rows.iter().enumerate() {
+            let named =
+                |names: &'r [std::sync::Arc<str>]| names.iter().map(|name| &**name).filter(|name| !name.is_empty());
+            named(&row.inputs).for_each(|name| readers.entry(name).or_default().push(index));
+            named(&row.outputs).for_each(|name| makers.entry(name).or_default().push(index));
+            by_name.entry(row.name.as_str()).or_insert(index);
+        }
+        let numbers = places.iter().enumerate().map(|(number, place)| (place.name.as_str(), number)).collect();
+        Network { rows, places, readers, makers, by_name, numbers }
     }
-    let owners: FxHashMap<&str, Option<usize>> =
-        places.iter().map(|place| (place.name.as_str(), place.owner)).collect();
-    let nearest = |from: usize, forward: bool| {
+
+    fn multiplies(&self, row: usize) -> bool {
+        self.rows[row].counts.get("macs").is_some_and(|macs| *macs != 0)
+    }
+
+    /// The rows that read what a row writes, or that write what it reads.
+    fn next(&self, row: usize, forward: bool) -> impl Iterator<Item = usize> + '_ {
+        let row = &self.rows[row];
+        let (tensors, table) = if forward { (&row.outputs, &self.readers) } else { (&row.inputs, &self.makers) };
+        tensors.iter().filter_map(|name| table.get(&**name)).flatten().copied()
+    }
+
+    /// By the number in its name, save that a matrix product that has the name of a node that multiplies nothing is that
+    /// of the nearest node before it that does, and has no product of its own name.
+    fn homes(&self, samples: &Samples) -> Homes<'r> {
+        let number = |node: &RuntimeNode| node.number().filter(|number| *number < self.places.len());
+        let row = |number: usize| self.by_name.get(self.places[number].name.as_str()).copied();
+        let products = samples.nodes.iter().filter(|node| node.op == PRODUCT).filter_map(number);
+        let mut taken: BTreeSet<usize> = products.filter_map(row).filter(|&row| self.multiplies(row)).collect();
+        let mut absorbed = BTreeMap::new();
+        let mut home = |node: &RuntimeNode| {
+            let named = number(node)?;
+            let Some(start) = row(named).filter(|&row| node.op == PRODUCT && !self.multiplies(row)) else {
+                return Some(named);
+            };
+            let mut from: BTreeMap<usize, usize> = BTreeMap::from([(start, start)]);
+            let mut open = VecDeque::from([start]);
+            while let Some(at) = open.pop_front() {
+                if self.multiplies(at) {
+                    if !taken.insert(at) {
+                        continue;
+                    }
+                    let (owner, mut on) = (self.rows[at].name.as_str(), at);
+                    while on != start {
+                        on = from[&on];
+                        absorbed.insert(self.rows[on].name.as_str(), owner);
+                    }
+                    return self.numbers.get(owner).copied().or(Some(named));
+                }
+                for next in self.next(at, false) {
+                    from.entry(next).or_insert_with(|| {
+                        open.push_back(next);
+                        at
+                    });
+                }
+            }
+            Some(named)
+        };
+        let of = samples.nodes.iter().map(&mut home).collect();
+        Homes { of, absorbed }
+    }
+
+    /// For every node of the account that did not run by itself, the node that did its work: the product that took it in,
+    /// else the nearest that ran after it, else the nearest before it, else the one in whose body it stands; and the nodes
+    /// for which there is none.
+    fn fused(
+        &self,
+        timed: &BTreeSet<&'r str>,
+        absorbed: &BTreeMap<&'r str, &'r str>,
+    ) -> (FxHashMap<&'r str, Vec<String>>, Vec<String>) {
+        let mut lists: FxHashMap<&str, Vec<String>> = FxHashMap::default();
+        let mut removed = Vec::new();
+        let mut listed = BTreeSet::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            let name = row.name.as_str();
+            // A body that is accounted run by run has its nodes several times.
+            if timed.contains(name) || !listed.insert(name) {
+                continue;
+            }
+            let survivor = absorbed.get(name).copied();
+            let survivor = survivor.or_else(|| self.nearest(index, true, timed));
+            let survivor = survivor.or_else(|| self.nearest(index, false, timed));
+            match survivor.or_else(|| self.owner(name, timed)) {
+                Some(survivor) => lists.entry(survivor).or_default().push(row.name.clone()),
+                None => removed.push(row.name.clone()),
+            }
+        }
+        (lists, removed)
+    }
+
+    fn nearest(&self, from: usize, forward: bool, timed: &BTreeSet<&'r str>) -> Option<&'r str> {
         let (mut open, mut seen) = (VecDeque::from([from]), BTreeSet::from([from]));
         while let Some(index) = open.pop_front() {
-            let row = &rows[index];
-            if timed.contains(row.name.as_str()) {
-                return Some(row.name.as_str());
+            if let Some(name) = timed.get(self.rows[index].name.as_str()) {
+                return Some(*name);
             }
-            let (tensors, table) = if forward { (&row.outputs, &readers) } else { (&row.inputs, &makers) };
-            let next = tensors.iter().filter_map(|name| table.get(&**name)).flatten().copied();
-            open.extend(next.filter(|next| seen.insert(*next)));
+            open.extend(self.next(index, forward).filter(|next| seen.insert(*next)));
         }
         None
-    };
-    let owner = |name: &str| {
-        let mut owner = owners.get(name).copied().flatten();
-        while let Some(number) = owner {
-            match timed.get(places[number].name.as_str()) {
-                Some(name) => return Some(*name),
-                None => owner = places[number].owner,
-            }
-        }
-        None
-    };
-    let mut lists: FxHashMap<&str, Vec<String>> = FxHashMap::default();
-    let mut removed = Vec::new();
-    let mut listed = BTreeSet::new();
-    for (index, row) in rows.iter().enumerate() {
-        let name = row.name.as_str();
-        // A body that is accounted run by run has its nodes several times.
-        if timed.contains(name) || !listed.insert(name) {
-            continue;
-        }
-        match nearest(index, true).or_else(|| nearest(index, false)).or_else(|| owner(name)) {
-            Some(survivor) => lists.entry(survivor).or_default().push(row.name.clone()),
-            None => removed.push(row.name.clone()),
-        }
     }
-    (lists, removed)
+
+    fn owner(&self, name: &str, timed: &BTreeSet<&'r str>) -> Option<&'r str> {
+        let mut owner = self.places[*self.numbers.get(name)?].owner;
+        while let Some(number) = owner {
+            match timed.get(self.places[number].name.as_str()) {
+                Some(name) => return Some(*name),
+                None => owner = self.places[number].owner,
+            }
+        }
+        None
+    }
 }
