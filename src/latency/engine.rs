@@ -65,7 +65,7 @@ pub fn number(name: &str) -> Option<usize> {
 }
 
 /// Runs what may fail in the runtime's ways: an error, or a panic.
-fn guarded<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Error::new(format!("tract cannot run the model: {}", reason(&error)))),
@@ -103,17 +103,21 @@ fn line(text: &str) -> String {
     }
 }
 
-/// Loads a prepared model into the runtime's form: every tensor typed, nothing rewritten yet. No file is opened.
-pub fn load(prepared: &Prepared) -> Result<TypedModel> {
+/// Reads a prepared model as the runtime's graph, a node for each of the file. No file is opened.
+pub fn parse(prepared: &Prepared) -> Result<InferenceModel> {
     guarded(|| {
         let proto = tract_onnx::pb::ModelProto::decode(prepared.proto.encode_to_vec().as_slice())?;
         let parsed = tract_onnx::onnx().parse(&proto, None)?;
-        drop(proto);
-        if let Some(name) = parsed.unresolved_inputs.first() {
-            return Err(TractError::msg(format!("nothing produces \"{name}\" in the form it reads")));
+        match parsed.unresolved_inputs.first() {
+            Some(name) => Err(TractError::msg(format!("nothing produces \"{name}\" in the form it reads"))),
+            None => Ok(parsed.model),
         }
-        parsed.model.into_typed()
     })
+}
+
+/// The graph in the runtime's own operators, every tensor typed, nothing fused yet.
+pub fn typed(model: InferenceModel) -> Result<TypedModel> {
+    guarded(|| model.into_typed())
 }
 
 /// Loads, rewrites and runs a prepared model. Errors: the runtime cannot, or the caller stops before the first run.
@@ -124,7 +128,7 @@ pub(super) fn measure(prepared: Prepared, options: &LatencyOptions<'_>) -> Resul
     };
     watch(Progress::Loading)?;
     let start = Instant::now();
-    let model = load(&prepared)?;
+    let model = parse(&prepared).and_then(typed)?;
     let load = start.elapsed();
     drop(prepared);
     watch(Progress::Optimizing)?;

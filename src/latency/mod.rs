@@ -26,6 +26,8 @@ mod mapping;
 #[cfg(feature = "latency")]
 pub mod prepare;
 #[cfg(feature = "latency")]
+pub mod roof;
+#[cfg(feature = "latency")]
 mod statistics;
 #[cfg(feature = "latency")]
 mod synthetic;
