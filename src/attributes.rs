@@ -33,6 +33,14 @@ impl<'m> Attributes<'m> {
         Attributes { own, bound: Some(bound.collect()) }
     }
 
+    /// All that have a value, by the name that the node gives them.
+    pub fn all(&self) -> Vec<(&'m str, &'m AttributeProto)> {
+        match &self.bound {
+            None => self.own.iter().map(|attribute| (attribute.name.as_str(), attribute)).collect(),
+            Some(bound) => bound.clone(),
+        }
+    }
+
     fn find(&self, name: &str) -> Option<&'m AttributeProto> {
         match &self.bound {
             None => self.own.iter().find(|attribute| attribute.name == name),

@@ -29,6 +29,11 @@ impl Error {
         self
     }
 
+    /// The same error where the file is named otherwise.
+    pub fn without_file(self) -> Error {
+        Error { path: None, ..self }
+    }
+
     /// The same error with the node it concerns, unless it names one.
     pub fn at_node(mut self, name: &str, op_type: &str) -> Error {
         self.node.get_or_insert_with(|| (name.to_string(), op_type.to_string()));

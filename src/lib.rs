@@ -30,6 +30,7 @@ pub mod figures;
 pub mod graph;
 pub mod guidelines;
 pub mod infer;
+pub mod latency;
 pub mod memory;
 pub mod model;
 mod nearest;

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use lwstat::render::{COMPARISONS, DIFFS, Formats, number::clean, tables};
 
-use crate::commands::{compare, diff, lint, print, report, verify};
+use crate::commands::{compare, diff, lint, measure, print, report, verify};
 
 mod commands;
 
@@ -41,6 +41,8 @@ enum Command {
     /// Say what changed from one model to another, block by block
     #[command(mut_arg("format", |arg| arg.value_parser(names(DIFFS))))]
     Diff(diff::DiffArgs),
+    /// Run models on this machine with tract and show how long they take
+    Measure(measure::MeasureArgs),
     /// Print the operator table: what counts as MACs and FLOPs for every operator
     Ops,
     /// Print the metric table: the rule of every metric
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Columns) => print(&tables::columns()),
+        Some(Command::Measure(args)) => measure::run(args),
         Some(Command::Ops) => print(&tables::operators()),
         Some(Command::Metrics) => print(&tables::metrics()),
         Some(Command::Devices) => tables::devices().and_then(|text| print(&text)),

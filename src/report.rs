@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Source, TensorId};
 use crate::guidelines::{self, Finding};
 use crate::infer::{self, Bindings, Typed};
+use crate::latency::Latency;
 use crate::memory::{self, MemoryPlan, Peak};
 use crate::model::Model;
 use crate::onnx::{DimensionProto, DimensionValue};
@@ -51,6 +52,12 @@ pub struct Report {
     /// What a device makes of the model, where it was asked for ([`Report::place_on`]).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<Placement>,
+    /// What running it took, where that was asked for ([`Model::latency`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Why it could not be run, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_error: Option<String>,
 }
 
 impl Report {
@@ -320,6 +327,8 @@ impl Model {
             peak,
             memory,
             device: None,
+            latency: None,
+            latency_error: None,
         })
     }
 }

@@ -53,6 +53,8 @@ pub struct Group {
     pub counts: Counts,
     /// Sum of what is known of their roofline times, in milliseconds, where a device was asked for.
     pub roofline_ms: f64,
+    /// Their measured time in milliseconds; `None` where none of them was timed.
+    pub ms: Option<f64>,
     /// How well their counts are known: as well as the least known of them.
     pub coverage: Coverage,
 }
@@ -67,17 +69,28 @@ impl Group {
             groups: 1,
             counts: Counts::zero(),
             roofline_ms: 0.0,
+            ms: None,
             coverage: Coverage::Exact,
         }
     }
 
-    fn add(&mut self, node: &Row) {
+    fn add(&mut self, node: &Row, times: &Times<'_>) {
         self.nodes += 1;
         self.counts.add(&node.counts);
         self.roofline_ms += node.roofline.map_or(0.0, |roofline| roofline.roofline_ms);
+        self.add_time(times.get(node.name.as_str()).copied());
         self.coverage = self.coverage.max(node.coverage);
     }
+
+    fn add_time(&mut self, ms: Option<f64>) {
+        if let Some(ms) = ms {
+            *self.ms.get_or_insert(0.0) += ms;
+        }
+    }
 }
+
+/// Measured milliseconds by node.
+type Times<'r> = FxHashMap<&'r str, f64>;
 
 /// The groups of a view, and the sum of those left out where `top` leaves some out. An error where `sort` is no metric.
 pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>)> {
@@ -86,17 +99,19 @@ pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>
         None if view.by == By::Op => Some(0),
         None => None,
     };
+    let times: Times<'_> =
+        report.latency.iter().flat_map(|latency| &latency.nodes).map(|node| (node.name.as_str(), node.ms)).collect();
     let nodes = || report.nodes.iter().filter(|node| !node.alternative);
     let mut groups = match view.by {
-        By::Op => by_kind(nodes()),
+        By::Op => by_kind(nodes(), &times),
         By::Node => nodes()
             .map(|node| {
                 let mut group = Group::new(&node.name, 0);
-                group.add(node);
+                group.add(node, &times);
                 Group { kind: node.kind.to_string(), ..group }
             })
             .collect(),
-        By::Scope => return Ok(cut(tree(nodes(), view.depth, sort), view.top)),
+        By::Scope => return Ok(cut(tree(nodes(), &times, view.depth, sort), view.top)),
     };
     if let Some(sort) = sort {
         // Ties keep the order in which nodes run, save among operators, where memory access decides.
@@ -118,7 +133,7 @@ fn weight(counts: &Counts, metric: usize) -> i64 {
     count.and_then(|count| count.as_int()).unwrap_or(-1)
 }
 
-fn by_kind<'r>(nodes: impl Iterator<Item = &'r Row>) -> Vec<Group> {
+fn by_kind<'r>(nodes: impl Iterator<Item = &'r Row>, times: &Times<'_>) -> Vec<Group> {
     let mut places: FxHashMap<Cow<'static, str>, usize> = FxHashMap::default();
     let mut groups: Vec<Group> = Vec::new();
     for node in nodes {
@@ -130,7 +145,7 @@ fn by_kind<'r>(nodes: impl Iterator<Item = &'r Row>) -> Vec<Group> {
             groups.push(Group::new(label, 0));
             groups.len() - 1
         });
-        groups[place].add(node);
+        groups[place].add(node, times);
     }
     groups
 }
@@ -164,7 +179,7 @@ pub fn levels(scope: &str) -> impl Iterator<Item = &str> {
     scope.split(separator).filter(|level| !level.is_empty())
 }
 
-fn tree<'r>(nodes: impl Iterator<Item = &'r Row>, depth: usize, sort: Option<usize>) -> Vec<Group> {
+fn tree<'r>(nodes: impl Iterator<Item = &'r Row>, times: &Times<'_>, depth: usize, sort: Option<usize>) -> Vec<Group> {
     let mut root = Module::new("", 0);
     for node in nodes {
         let mut module = &mut root;
@@ -172,12 +187,12 @@ fn tree<'r>(nodes: impl Iterator<Item = &'r Row>, depth: usize, sort: Option<usi
         if path.peek().is_none() {
             // Nodes outside every module are shown by operator, beside the modules.
             module = child(module, &format!("({})", node.kind), 0);
-            module.group.add(node);
+            module.group.add(node, times);
             continue;
         }
         for (depth, level) in path.enumerate() {
             module = child(module, level, depth);
-            module.group.add(node);
+            module.group.add(node, times);
         }
     }
     let mut groups = Vec::new();
@@ -209,6 +224,7 @@ fn cut(mut groups: Vec<Group>, top: Option<usize>) -> (Vec<Group>, Option<Group>
         rest.nodes += group.nodes;
         rest.counts.add(&group.counts);
         rest.roofline_ms += group.roofline_ms;
+        rest.add_time(group.ms);
         rest.coverage = rest.coverage.max(group.coverage);
     }
     (groups, Some(rest))

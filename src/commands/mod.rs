@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod diff;
 pub(crate) mod lint;
+pub(crate) mod measure;
 pub(crate) mod report;
 mod shared;
 pub(crate) mod verify;

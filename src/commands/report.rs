@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lwstat::render::Style;
 use lwstat::summary::{By, View};
-use lwstat::{Result, device, figures};
+use lwstat::{Error, Result, device, figures};
 
+use super::measure::{RunArgs, measure};
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
 #[derive(Args)]
@@ -38,6 +39,11 @@ pub(crate) struct ReportArgs {
     /// Show the roofline time of every node on this device, what binds it, and whether the model fits (see lwstat devices)
     #[arg(long, value_name = "NAME|FILE.yaml")]
     pub(crate) device: Option<String>,
+    /// Run the model on this machine with tract, and show how long it and its nodes take
+    #[arg(long)]
+    pub(crate) latency: bool,
+    #[command(flatten)]
+    pub(crate) runs: RunArgs,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]
     pub(crate) strict: bool,
@@ -74,6 +80,17 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let mut report = if plan { model.report_with_plan(&bindings)? } else { model.report(&bindings)? };
     if let Some(device) = &device {
         report.place_on(device);
+    }
+    match (args.latency, args.runs.given()) {
+        (true, _) => match measure(&model, &bindings, &args.runs) {
+            Ok(latency) => report.latency = Some(latency),
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "{}", lwstat::render::number::clean(&error.to_string()));
+                report.latency_error = Some(error.without_file().to_string());
+            }
+        },
+        (false, Some(flag)) => return Err(Error::new(format!("{flag} is of use only with --latency"))),
+        (false, None) => {}
     }
     let figures = figures::find(&report.model.name, false)?;
     let style = Style { plan: args.memory, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };

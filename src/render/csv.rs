@@ -1,5 +1,7 @@
 //! CSV (RFC 4180): a row a group, a column a metric key.
 
+use rustc_hash::FxHashMap;
+
 use super::{Style, Verified};
 use crate::cost::{Coverage, METRICS};
 use crate::dim::Dim;
@@ -16,13 +18,15 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     let placed = report.device.is_some();
     let header = [label, "depth", "nodes"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
     let device = ["roofline_ms"].into_iter().filter(|_| placed);
-    let mut text = row(header.chain(["coverage"]).chain(device).map(str::to_string));
+    let latency = report.latency.is_some().then_some("latency_ms");
+    let mut text = row(header.chain(["coverage"]).chain(device).chain(latency).map(str::to_string));
     let (shown, rest) = groups(report, &style.view)?;
     for group in shown.iter().chain(&rest) {
         let label = if group.label.is_empty() { "(rest)" } else { &group.label };
         let head = [label.to_string(), group.depth.to_string(), group.nodes.to_string()];
         let counts = head.into_iter().chain(group.counts.0.iter().map(count)).chain([coverage(group.coverage)]);
-        text += &row(counts.chain(placed.then(|| group.roofline_ms.to_string())));
+        let device = placed.then(|| group.roofline_ms.to_string());
+        text += &row(counts.chain(device).chain(latency.map(|_| time(group.ms))));
     }
     Ok(text)
 }
@@ -31,14 +35,18 @@ fn nodes(report: &Report) -> String {
     let placed = report.device.is_some();
     let head = ["name", "op_type", "domain", "scope"].into_iter().chain(METRICS.iter().map(|metric| metric.key));
     let device = ["roofline_ms", "bound"].into_iter().filter(|_| placed);
-    let mut text = row(head.chain(["coverage"]).chain(device).map(str::to_string));
+    let latency = report.latency.as_ref().map(|latency| &latency.nodes);
+    let times: FxHashMap<&str, f64> = latency.into_iter().flatten().map(|node| (node.name.as_str(), node.ms)).collect();
+    let latency = latency.map(|_| "latency_ms");
+    let mut text = row(head.chain(["coverage"]).chain(device).chain(latency).map(str::to_string));
     for node in report.nodes.iter().filter(|node| !node.alternative) {
         let head = [&node.name, node.op_type.as_ref(), &node.domain, &node.scope].map(str::to_string);
         let counts = head.into_iter().chain(node.counts.0.iter().map(count)).chain([coverage(node.coverage)]);
         let device = node.roofline.map_or_else(Default::default, |node| {
             [node.roofline_ms.to_string(), format!("{:?}", node.bound).to_lowercase()]
         });
-        text += &row(counts.chain(device.into_iter().filter(|_| placed)));
+        let cells = counts.chain(device.into_iter().filter(|_| placed));
+        text += &row(cells.chain(latency.map(|_| time(times.get(node.name.as_str()).copied()))));
     }
     text
 }
@@ -80,6 +88,11 @@ pub(super) fn guidelines(linted: &Linted, _: &Style) -> String {
         ]);
     }
     text
+}
+
+/// Milliseconds; empty where a node did not run by itself.
+fn time(ms: Option<f64>) -> String {
+    ms.map(|ms| format!("{ms:.6}")).unwrap_or_default()
 }
 
 fn coverage(coverage: Coverage) -> String {

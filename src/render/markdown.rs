@@ -53,9 +53,20 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         By::Node => "Node",
     };
     let columns: Vec<_> = METRICS.iter().enumerate().filter(|(_, metric)| COLUMNS.contains(&metric.key)).collect();
+    if let Some(latency) = &report.latency {
+        for (label, value) in super::latency::lines(latency) {
+            text += &format!("\n{label}: {}\n", escape(&value));
+        }
+    }
     text += &format!("\n| {label} | Nodes |");
+    if report.latency.is_some() {
+        text += " ms | % |";
+    }
     columns.iter().for_each(|(_, metric)| text += &format!(" {} | % |", metric.title));
     text += "\n|:--|--:|";
+    if report.latency.is_some() {
+        text += "--:|--:|";
+    }
     columns.iter().for_each(|_| text += "--:|--:|");
     text.push('\n');
     let (shown, rest) = groups(report, &style.view)?;
@@ -63,6 +74,10 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         let bound = if group.coverage == Coverage::Unknown { "≥ " } else { "" };
         let name = if group.label.is_empty() { "rest" } else { &group.label };
         text += &format!("| {}{} | {} |", "&nbsp;&nbsp;".repeat(group.depth), escape(name), group.nodes);
+        if let Some(latency) = &report.latency {
+            let [ms, share, ..] = super::latency::group(latency, group.ms, &group.counts);
+            text += &format!(" {ms} | {share} |");
+        }
         for (index, metric) in &columns {
             let count = group.counts.0[*index].as_ref();
             let whole = report.totals.counts.0[*index].as_ref();

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::figures::Fixture;
 use crate::guidelines::Linted;
+use crate::latency::Latency;
 use crate::report::Report;
 use crate::summary::View;
 use crate::verify::Finding;
@@ -11,6 +12,7 @@ mod comparison;
 mod csv;
 mod diff;
 mod json;
+mod latency;
 mod markdown;
 pub mod number;
 pub mod tables;
@@ -46,6 +48,18 @@ pub struct Format {
     pub findings: fn(&[Verified], &Style) -> String,
     /// Renders the guidelines' findings of one model.
     pub guidelines: fn(&Linted, &Style) -> String,
+    /// Renders what was measured, model by model.
+    pub measured: fn(&[Measured], &Style) -> String,
+}
+
+/// One model's measurement.
+pub struct Measured {
+    /// Path of the model.
+    pub path: String,
+    /// What was measured.
+    pub latency: Option<Latency>,
+    /// Why nothing was.
+    pub error: Option<String>,
 }
 
 /// Formats of one kind of result: name, as `--format` takes it, and function.
@@ -63,8 +77,32 @@ pub struct Verified {
 
 /// The format table.
 pub static FORMATS: &[Format] = &[
-    Format { name: "text", report: text::report, findings: text::findings, guidelines: text::guidelines },
-    Format { name: "json", report: json::report, findings: json::findings, guidelines: json::guidelines },
-    Format { name: "csv", report: csv::report, findings: csv::findings, guidelines: csv::guidelines },
-    Format { name: "md", report: markdown::report, findings: markdown::findings, guidelines: markdown::guidelines },
+    Format {
+        name: "text",
+        report: text::report,
+        findings: text::findings,
+        guidelines: text::guidelines,
+        measured: latency::text,
+    },
+    Format {
+        name: "json",
+        report: json::report,
+        findings: json::findings,
+        guidelines: json::guidelines,
+        measured: latency::json,
+    },
+    Format {
+        name: "csv",
+        report: csv::report,
+        findings: csv::findings,
+        guidelines: csv::guidelines,
+        measured: latency::csv,
+    },
+    Format {
+        name: "md",
+        report: markdown::report,
+        findings: markdown::findings,
+        guidelines: markdown::guidelines,
+        measured: latency::markdown,
+    },
 ];

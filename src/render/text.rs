@@ -27,6 +27,10 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     if let Some(placement) = &report.device {
         text += &placement::device(placement, style);
     }
+    if let Some(latency) = &report.latency {
+        text.push('\n');
+        super::latency::lines(latency).iter().for_each(|(label, value)| text += &line(label, value, style));
+    }
     text.push('\n');
     text += &table(report, style)?;
     for line in hidden(report)?.into_iter().chain(guidelines_kept(report)) {
@@ -230,13 +234,22 @@ fn table(report: &Report, style: &Style) -> Result<String> {
     };
     let second = if style.view.by == By::Node { "Op type" } else { "Nodes" };
     let mut header = vec![label.to_string(), second.to_string()];
+    let [time, part, rates @ ..] = super::latency::GROUP_COLUMNS.map(str::to_string);
+    if report.latency.is_some() {
+        header.extend([time, part]);
+    }
     header.extend(metrics.iter().flat_map(|&index| [title(index).to_string(), "%".to_string()]));
     let roofline = report.device.as_ref().map(|device| device.roofline_ms);
     header.extend(roofline.iter().flat_map(|_| ["Roofline ms", "%"]).map(str::to_string));
+    if report.latency.is_some() {
+        header.extend(rates);
+    }
     let mut rows = vec![header];
     let row = |group: &Group, label: String| {
         let second = if group.kind.is_empty() { group.nodes.to_string() } else { clean(&group.kind) };
         let mut row = vec![label, second];
+        let measured = report.latency.as_ref().map(|latency| super::latency::group(latency, group.ms, &group.counts));
+        row.extend(measured.iter().flat_map(|measured| measured[..2].to_vec()));
         for &index in &metrics {
             let count = group.counts.0[index].as_ref();
             let bound = if group.coverage == Coverage::Unknown { "≥ " } else { "" };
@@ -248,6 +261,7 @@ fn table(report: &Report, style: &Style) -> Result<String> {
             row.push(millis(group.roofline_ms));
             row.push(if total > 0.0 { format!("{:.1}", 100.0 * group.roofline_ms / total) } else { String::new() });
         }
+        row.extend(measured.iter().flat_map(|measured| measured[2..].to_vec()));
         row
     };
     for group in &shown {
@@ -296,7 +310,7 @@ fn shortened(label: &str, width: usize, by: By) -> String {
 }
 
 /// Aligned columns without lines: the first to the left, the others to the right, the whole not wider than the terminal.
-fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
+pub(super) fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
     let width = fit(&mut rows, style.width);
     for row in &mut rows {
         row[0] = shortened(&row[0], width, style.view.by);

@@ -1,0 +1,164 @@
+//! `lwstat measure`: models run on this machine; and what `lwstat MODEL --latency` shares with it.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::Args;
+use lwstat::latency::{Latency, LatencyOptions, Progress};
+use lwstat::render::Measured;
+use lwstat::{Bindings, Error, Model, Result};
+
+use super::shared::{FixedArgs, OutputArgs, emit, format, open, plain, style};
+
+#[derive(Args)]
+pub(crate) struct MeasureArgs {
+    /// Model files
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) runs: RunArgs,
+    #[command(flatten)]
+    pub(crate) fixed: FixedArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Threads inside a node's kernels [1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Measured runs [until the median is known to 2 %, at most 1000, at most 10 s]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) runs: Option<u32>,
+    /// Runs before the first that is measured [3]
+    #[arg(long, value_name = "N")]
+    pub(crate) warmup: Option<u32>,
+}
+
+impl RunArgs {
+    /// The flag that was given, where one was.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let flags = [(self.threads.is_some(), "--threads"), (self.runs.is_some(), "--runs")];
+        flags.into_iter().chain([(self.warmup.is_some(), "--warmup")]).find(|(given, _)| *given).map(|(_, flag)| flag)
+    }
+}
+
+/// `Ok(true)`; an error where a model could not be measured, after the others are shown.
+pub(crate) fn run(args: &MeasureArgs) -> Result<bool> {
+    let bindings = args.fixed.bindings()?;
+    let mut measured = Vec::new();
+    let mut failed: Vec<Error> = Vec::new();
+    for path in &args.models {
+        let label = path.display().to_string();
+        let latency = match stopped() {
+            true => Err(Error::new("interrupted before the first run").in_file(&label)),
+            false => open(path, &args.fixed).and_then(|model| {
+                model.check_dims(&bindings)?;
+                measure(&model, &bindings, &args.runs)
+            }),
+        };
+        let error = latency.as_ref().err().map(|error| error.clone().without_file().to_string());
+        failed.extend(latency.as_ref().err().cloned());
+        measured.push(Measured { path: label, latency: latency.ok(), error });
+    }
+    if measured.iter().any(|model| model.latency.is_some()) {
+        let text = (format(&args.output).measured)(&measured, &style(&args.output, plain(), false, None));
+        emit(&text, args.output.output.as_deref())?;
+    }
+    let count = failed.len();
+    match (failed.into_iter().next(), count) {
+        (None, _) => Ok(true),
+        (Some(first), 1) => Err(first),
+        (Some(first), count) => Err(Error::new(format!("{first} (and {} more could not be measured)", count - 1))),
+    }
+}
+
+/// Measures one model, with a line of progress on a terminal, until Ctrl-C at the latest.
+pub(crate) fn measure(model: &Model, bindings: &Bindings, args: &RunArgs) -> Result<Latency> {
+    let line = Line::new(&model.path);
+    let watch = |progress: Progress| {
+        line.show(progress);
+        !stopped()
+    };
+    let default = LatencyOptions::default();
+    let options = LatencyOptions {
+        threads: args.threads.map_or(default.threads, usize::from),
+        warmup: args.warmup.map_or(default.warmup, |runs| runs as usize),
+        runs: args.runs.map(|runs| runs as usize),
+        watch: &watch,
+        ..default
+    };
+    catch_interrupt();
+    let latency = model.latency(bindings, &options);
+    line.clear();
+    latency
+}
+
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Whether Ctrl-C was pressed.
+fn stopped() -> bool {
+    STOPPED.load(Ordering::Relaxed)
+}
+
+/// From now on the first Ctrl-C ends the measurement with what there is, and the second ends the program.
+fn catch_interrupt() {
+    #[cfg(feature = "latency")]
+    {
+        static ONCE: std::sync::Once = std::sync::Once::new();
+        let handler = || {
+            if STOPPED.swap(true, Ordering::Relaxed) {
+                // Files appear whole or not at all, so there is nothing to clean up.
+                std::process::exit(130);
+            }
+        };
+        // Where no handler can be set, Ctrl-C ends the program as it always does.
+        ONCE.call_once(|| drop(ctrlc::set_handler(handler)));
+    }
+}
+
+/// The line of progress on standard error; nothing where that is no terminal.
+#[cfg(feature = "latency")]
+struct Line(indicatif::ProgressBar);
+
+#[cfg(feature = "latency")]
+impl Line {
+    fn new(path: &str) -> Line {
+        let bar = indicatif::ProgressBar::new_spinner();
+        bar.set_prefix(lwstat::render::number::clean(&lwstat::report::stem(path)));
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{spinner} {prefix}: {wide_msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(std::time::Duration::from_millis(100));
+        Line(bar)
+    }
+
+    fn show(&self, progress: Progress) {
+        self.0.set_message(match progress {
+            Progress::Loading => "loading".to_string(),
+            Progress::Optimizing => "optimizing".to_string(),
+            Progress::WarmingUp(runs) => format!("warming up, {runs} runs"),
+            Progress::Measuring { runs, median_ms } => format!("{runs} runs, median {median_ms:.3} ms"),
+        });
+    }
+
+    fn clear(self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Nothing runs in this build, so there is no progress.
+#[cfg(not(feature = "latency"))]
+struct Line;
+
+#[cfg(not(feature = "latency"))]
+impl Line {
+    fn new(_: &str) -> Line {
+        Line
+    }
+
+    fn show(&self, _: Progress) {}
+
+    fn clear(self) {}
+}
