@@ -75,7 +75,7 @@ fn notes(latency: &Latency) -> Vec<String> {
 }
 
 const COLUMNS: [&str; 9] =
-    ["Median ms", "p10", "p90", "Min", "Runs/s", "Nodes ms", "Rest ms", "Load ms", "Optimize ms"];
+    ["Median ms", "p10", "p90", "Fastest", "Runs/s", "Nodes ms", "Rest ms", "Load ms", "Optimize ms"];
 
 fn cells(latency: &Latency) -> [String; 9] {
     let rate = latency.throughput_per_second;
