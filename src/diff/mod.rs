@@ -185,7 +185,7 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
     let mut changes = Vec::new();
     let mut constants_alone: Vec<Item> = Vec::new();
     for run in items.split(|item| is_same(item)).filter(|run| !run.is_empty()) {
-        match run.iter().all(|item| of_constants(item)) {
+        match run.iter().all(of_constants) {
             true => constants_alone.extend(run),
             false => modules(run, 0, &scope_of, &mut |items, scope| changes.push(change(items, scope))),
         }
