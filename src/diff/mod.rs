@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{Counts, METRICS, Unit};
+use crate::cost::{self, Counts, METRICS, Unit};
 use crate::dim::Dim;
 use crate::report::{Report, TensorType};
 use crate::summary::levels;
@@ -28,7 +28,8 @@ pub struct Diff {
     pub after: Side,
     /// Totals of both.
     pub totals: Vec<Total>,
-    /// What changed, in the order in which nodes run. The deltas add up to those of the totals.
+    /// What changed, in the order in which nodes run; last, nodes that differ in their constants alone. The deltas add up
+    /// to those of the totals.
     pub changes: Vec<Change>,
     /// How many nodes are the same.
     pub unchanged: usize,
@@ -133,12 +134,18 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
     symbols.close(after);
     let new = nodes(after, &|dim| symbols.translate(dim));
     let items = items(&alignment);
-    let is_same = |item: &Item| match *item {
+    let differs = |item: &Item, but: Option<usize>| match *item {
         (Some(at), Some(other)) => {
-            old_signatures.result[at] == new_signatures.result[other] && old[at].counts == new[other].counts
+            let counts = old[at].counts.iter().zip(&new[other].counts).enumerate();
+            let other_counts = counts.filter(|(metric, _)| Some(*metric) != but).any(|(_, (old, new))| old != new);
+            other_counts || old_signatures.result[at] != new_signatures.result[other]
         }
-        _ => false,
+        _ => true,
     };
+    let is_same = |item: &Item| !differs(item, None);
+    // Exporters share settings, or repeat them: such nodes by themselves are no blocks that changed.
+    let constants = cost::index_of("constants");
+    let of_constants = |item: &Item| !differs(item, constants);
     let place = |node: &Node<'_>, shapes: &FxHashMap<&str, &TensorType>, dim: &dyn Fn(&Dim) -> Dim| {
         let shape = node.row.outputs.first().and_then(|name| shapes.get(&**name)?.shape.as_ref());
         Place {
@@ -176,8 +183,15 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
         (None, None) => "",
     };
     let mut changes = Vec::new();
+    let mut constants_alone: Vec<Item> = Vec::new();
     for run in items.split(|item| is_same(item)).filter(|run| !run.is_empty()) {
-        modules(run, 0, &scope_of, &mut |items, scope| changes.push(change(items, scope)));
+        match run.iter().all(of_constants) {
+            true => constants_alone.extend(run),
+            false => modules(run, 0, &scope_of, &mut |items, scope| changes.push(change(items, scope))),
+        }
+    }
+    if !constants_alone.is_empty() {
+        changes.push(change(&constants_alone, String::new()));
     }
     let side = |report: &Report| Side { path: report.model.path.clone(), name: report.model.name.clone() };
     let missing = |key: &&'static str| [before, after].iter().any(|report| report.totals.at_least.contains(key));

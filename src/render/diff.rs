@@ -106,14 +106,15 @@ fn totals(diff: &Diff, style: &Style) -> Vec<[String; 5]> {
     diff.totals.iter().filter(shown).map(row).collect()
 }
 
-/// How much a change weighs: its largest part of a total.
+/// How much a change weighs: its largest part of a total, where every free dimension is 128.
 fn weight(diff: &Diff, change: &Change) -> f64 {
-    let of = |(at, metric): (usize, &crate::cost::Metric)| {
-        let delta = change.delta.0[at].as_ref()?.as_int()?;
-        let whole = diff.total(metric.key)?.before.as_ref()?.as_int()?;
+    let number = |dim: &Dim| dim.substitute(&|_| Some(Dim::from(128i64))).as_int();
+    let of = |key: &&str| {
+        let delta = number(change.delta.get(key)?)?;
+        let whole = number(diff.total(key)?.before.as_ref()?)?;
         Some((delta as f64 / whole.max(1) as f64).abs())
     };
-    METRICS.iter().enumerate().filter(|(_, metric)| SHOWN.contains(&metric.key)).filter_map(of).fold(0.0, f64::max)
+    SHOWN.iter().filter_map(of).fold(0.0, f64::max)
 }
 
 /// The changes that are shown, in the order in which nodes run, and those that are not.
@@ -136,7 +137,7 @@ fn deltas(diff: &Diff, changes: &[&Change], style: &Style) -> Vec<(String, Strin
         let sum: Dim = changes.iter().filter_map(|change| change.delta.0[at].as_ref()).sum();
         let share: Option<f64> = changes.iter().map(|change| diff.share(change, at)).sum();
         // A small difference of large parts has shares that say nothing.
-        let share = share.filter(|share| share.abs() < 10.0);
+        let share = share.filter(|share| share.abs() < 10.0 && sum != Dim::ZERO);
         let share = share.map(|share| format!("{:.1} %", 100.0 * share).replace('-', "−")).unwrap_or_default();
         Some((signed(Some(&sum), METRICS[at].unit, style.exact), share))
     };
@@ -227,26 +228,40 @@ fn text(diff: &Diff, style: &Style) -> String {
     text += &format!("\n{}\n", summary(diff));
     let (shown, rest) = chosen(diff, style);
     let titles = ["MACs", "params", "memory access"];
-    let line = |deltas: &[(String, String)]| {
+    // A number stays with its unit.
+    let whole = |part: String| part.replace(' ', "\u{1}");
+    let line = |changes: &[&Change]| {
         let part = |((delta, share), title): (&(String, String), &str)| match share.is_empty() {
-            true => format!("{delta} {title}"),
-            false => format!("{delta} {title} ({share})"),
+            true => whole(format!("{delta} {title}")),
+            false => whole(format!("{delta} {title} ({share})")),
         };
-        deltas.iter().zip(titles).filter(|((delta, _), _)| delta != "0").map(part).collect::<Vec<_>>().join(", ")
+        let deltas = deltas(diff, changes, style);
+        let parts = deltas.iter().zip(titles).filter(|((delta, _), _)| delta != "0").map(part);
+        parts.collect::<Vec<_>>().join(", ")
     };
+    let broken = |text: &str, width: usize, indent: &str| wrap(text, width, indent).replace('\u{1}', " ");
     for change in shown {
-        let deltas = line(&deltas(diff, &[change], style));
-        let deltas = if deltas.is_empty() { "no difference in cost".to_string() } else { deltas };
+        let deltas = Some(line(&[change])).filter(|deltas| !deltas.is_empty()).unwrap_or_else(|| others(change, style));
         text += &format!("\n{} {}\n", mark(change.kind), bold(&place(change), style));
-        text += &format!("    {}\n", wrap(&deltas, style.width.saturating_sub(4), "    "));
-        text += &format!("    {}\n", wrap(&described(change), style.width.saturating_sub(4), "    "));
+        text += &format!("    {}\n", broken(&deltas, style.width.saturating_sub(4), "    "));
+        text += &format!("    {}\n", broken(&described(change), style.width.saturating_sub(4), "    "));
     }
     if !rest.is_empty() {
-        let deltas = line(&deltas(diff, &rest, style));
-        let more = format!("({} smaller ones: {deltas}: --top)", rest.len());
-        text += &format!("\n{}\n", wrap(&more, style.width, "  "));
+        let deltas = Some(line(&rest)).filter(|deltas| !deltas.is_empty());
+        let deltas = deltas.map(|deltas| format!(", {deltas}")).unwrap_or_default();
+        text += &format!("\n{}\n", broken(&format!("({} smaller ones{deltas}: --top)", rest.len()), style.width, "  "));
     }
     text
+}
+
+/// The deltas of a change that has none in what is shown of all.
+fn others(change: &Change, style: &Style) -> String {
+    let part = |(metric, delta): (&crate::cost::Metric, &Option<Dim>)| {
+        let delta = delta.as_ref().filter(|delta| **delta != Dim::ZERO)?;
+        Some(format!("{} {}", signed(Some(delta), metric.unit, style.exact), metric.title.to_lowercase()))
+    };
+    let parts: Vec<String> = METRICS.iter().zip(&change.delta.0).filter_map(part).take(3).collect();
+    if parts.is_empty() { "no difference in cost".to_string() } else { parts.join(", ") }
 }
 
 fn markdown(diff: &Diff, style: &Style) -> String {
