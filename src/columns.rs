@@ -231,6 +231,12 @@ pub fn all() -> Vec<Column> {
             |plan| plan.in_place_bytes,
         ),
         plan("best_bytes", "Peak, best order", "The peak of the best order that was found.", |plan| plan.best_bytes),
+        plan(
+            "best_in_place_bytes",
+            "Peak, best order, in place",
+            "The peak of the best order where element-wise operators write over an input that dies.",
+            |plan| plan.best_in_place_bytes,
+        ),
         plan("lower_bound_bytes", "Peak, lower bound", "No order of the nodes peaks lower.", |plan| {
             plan.lower_bound_bytes
         }),
@@ -331,15 +337,14 @@ fn total(report: &Report, metric: usize) -> Option<Number> {
 
 /// Unknown where FLOPs or memory access are bounds: their ratio would be none.
 fn intensity(of: &Subject) -> Option<Number> {
-    let totals = &of.report.totals;
-    let incomplete = ["flops", "memory_access_bytes"].iter().any(|key| totals.at_least.contains(key));
-    totals.counts.intensity().filter(|_| !incomplete && !totals.bounded).map(Number::Real)
+    of.report.totals.intensity().map(Number::Real)
 }
 
 /// Unknown where a node's time is: the sum would be no bound.
 fn roofline(of: &Subject) -> Option<Number> {
     let times = of.report.nodes.iter().filter(|row| !row.alternative).map(|row| Some(row.roofline?.roofline_ms));
-    times.sum::<Option<f64>>().map(Number::Real)
+    // A sum of no floats is −0.
+    times.sum::<Option<f64>>().map(|sum| Number::Real(sum + 0.0))
 }
 
 /// What the findings of a guideline make up of the memory access.

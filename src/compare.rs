@@ -51,14 +51,13 @@ pub fn sources(paths: &[PathBuf]) -> Vec<Source> {
     let mut found: Vec<Source> = Vec::new();
     for path in paths {
         let label = path.display().to_string();
-        let list = match () {
-            () if path.is_dir() => directory(path),
-            () if path.exists() || !label.contains(['*', '?', '[']) => Ok(vec![path.clone()]),
-            () => pattern(&label),
-        };
-        match list {
-            Ok(list) => found.extend(list.into_iter().map(Ok)),
-            Err(error) => found.push(Err(error.in_file(&label))),
+        match () {
+            () if path.is_dir() => found.extend(directory(path, &label)),
+            () if path.exists() || !label.contains(['*', '?', '[']) => found.push(Ok(path.clone())),
+            () => match pattern(&label) {
+                Ok(list) => found.extend(list.into_iter().map(Ok)),
+                Err(error) => found.push(Err(error.in_file(&label))),
+            },
         }
     }
     let mut seen = std::collections::HashSet::new();
@@ -66,16 +65,29 @@ pub fn sources(paths: &[PathBuf]) -> Vec<Source> {
     found
 }
 
-fn directory(path: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
+/// A directory's models by path; what of it cannot be looked into is an error in the end.
+fn directory(path: &Path, label: &str) -> Vec<Source> {
+    let (mut files, mut unread) = (Vec::new(), Vec::new());
     for entry in walkdir::WalkDir::new(path).follow_links(true) {
-        let entry = entry.map_err(|error| Error::new(error.to_string()))?;
-        if entry.file_type().is_file() && entry.path().extension().is_some_and(|extension| extension == "onnx") {
-            files.push(entry.into_path());
+        match entry {
+            // A link to a directory around it holds nothing new.
+            Err(error) if error.loop_ancestor().is_some() => {}
+            Err(error) => {
+                let place = error.path().map_or_else(|| label.to_string(), |path| path.display().to_string());
+                let reason = error.io_error().map_or_else(|| error.to_string(), crate::model::sentence);
+                unread.push(Err(Error::new(reason).in_file(&place)));
+            }
+            Ok(entry) if entry.file_type().is_file() && entry.path().extension().is_some_and(|of| of == "onnx") => {
+                files.push(entry.into_path());
+            }
+            Ok(_) => {}
         }
     }
     files.sort();
-    if files.is_empty() { Err(Error::new("there is no .onnx file in this directory")) } else { Ok(files) }
+    if files.is_empty() && unread.is_empty() {
+        unread.push(Err(Error::new("there is no .onnx file in this directory").in_file(label)));
+    }
+    files.into_iter().map(Ok).chain(unread).collect()
 }
 
 fn pattern(pattern: &str) -> Result<Vec<PathBuf>> {

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cost::Row;
+use crate::cost::{Coverage, Row};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::memory::MemoryPlan;
-use crate::quantity::Quantity;
+use crate::nearest::did_you_mean;
+use crate::quantity::{Kind, Quantity};
 use crate::report::{Report, TensorKind};
 use crate::tensor::DType;
 
@@ -83,11 +84,13 @@ pub struct Roofline {
 pub enum Fits {
     /// As the file is.
     Yes,
-    /// With element-wise results written over inputs that die.
+    /// In the file's order, with element-wise results written over inputs that die.
     InPlace,
     /// In the best order that was found, in one arena.
     BestOrder,
-    /// Not at all.
+    /// In that order, with element-wise results written over inputs that die.
+    BestOrderInPlace,
+    /// In none of these ways.
     No,
 }
 
@@ -132,9 +135,9 @@ pub struct Placement {
     pub assumed_dtypes: Vec<&'static str>,
     /// Whether it fits into all memories, in some order.
     pub fits: bool,
-    /// The RAM: peak of the activations, and the weights where the device has no flash for them.
+    /// The RAM: peak of the activations, and what the flash holds where the device has none.
     pub ram: Fit,
-    /// The flash: the weights.
+    /// The flash: weights and constants.
     pub flash: Option<Fit>,
 }
 
@@ -151,7 +154,8 @@ pub fn named(name: &str) -> Result<Device> {
     if !name.ends_with(".yaml") && !name.ends_with(".yml") {
         let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         return Err(Error::new(format!(
-            "there is no device \"{name}\": give one of {}, or a file NAME.yaml",
+            "there is no device \"{name}\"{}: give one of {}, or a file NAME.yaml",
+            did_you_mean(name, known.iter().copied()),
             known.join(", ")
         )));
     }
@@ -162,17 +166,26 @@ pub fn named(name: &str) -> Result<Device> {
 
 /// Reads a device; `path` names it in errors.
 pub fn parse(text: &str, path: &str) -> Result<Device> {
-    let device: Device = serde_yaml::from_str(text)
-        .map_err(|error| Error::new(format!("it describes no device: {error}")).in_file(path))?;
-    let rate = |name: &str| device.macs_per_second.get(name).is_some_and(|rate| rate.value > 0);
-    if !rate("f32") {
-        return Err(Error::new("macs_per_second needs a rate above 0 for f32").in_file(path));
-    }
-    if device.macs_per_second.values().any(|rate| rate.value <= 0) || device.bytes_per_second.value <= 0 {
-        return Err(Error::new("rates must be above 0").in_file(path));
-    }
+    let device: Device = crate::yaml::parse(text, path, "device")?;
+    let fail = |reason: String| Err(Error::new(reason).in_file(path));
     if let Some(unknown) = device.macs_per_second.keys().find(|name| DType::named(name).is_none()) {
-        return Err(Error::new(format!("there is no dtype \"{unknown}\": write f32, f16, i8")).in_file(path));
+        return fail(format!("there is no dtype \"{unknown}\": write f32, f16, i8"));
+    }
+    if !device.macs_per_second.contains_key("f32") {
+        return fail("macs_per_second needs a rate for f32".to_string());
+    }
+    let rates = device.macs_per_second.values().map(|rate| ("macs_per_second", rate, &[Kind::Count][..]));
+    let bandwidth = ("bytes_per_second", &device.bytes_per_second, &[Kind::Count, Kind::Bytes][..]);
+    let sizes = [("ram_bytes", Some(&device.ram_bytes)), ("flash_bytes", device.flash_bytes.as_ref())];
+    let sizes = sizes.into_iter().filter_map(|(key, size)| Some((key, size?, &[Kind::Bytes][..])));
+    for (key, quantity, kinds) in rates.chain([bandwidth]).chain(sizes) {
+        if quantity.kind.is_some_and(|kind| !kinds.contains(&kind)) {
+            let form = if kinds == [Kind::Bytes] { "bytes, such as 5 MiB" } else { "a number a second, such as 24 G" };
+            return fail(format!("{key} is {form}"));
+        }
+        if quantity.value < 1 {
+            return fail(format!("{key} must be at least 1"));
+        }
     }
     Ok(device)
 }
@@ -184,10 +197,12 @@ impl Device {
         of(dtype.name()).or_else(|| of("i8").filter(|_| dtype == DType::U8))
     }
 
-    /// One node under this device's roofline; `None` where its cost is unknown or a formula.
-    pub fn roofline(&self, row: &Row) -> Option<Roofline> {
+    /// One node under this device's roofline, its arithmetic in the fastest of these dtypes; `None` where its cost is
+    /// unknown or a formula.
+    pub fn roofline(&self, row: &Row, dtypes: impl Iterator<Item = DType>) -> Option<Roofline> {
         let count = |key: &str| row.counts.get(key).and_then(Dim::as_int).map(|count| count as f64);
-        let rate = self.rate(row.dtype).or_else(|| self.rate(DType::F32))?;
+        let rates = dtypes.filter_map(|dtype| self.rate(dtype).or_else(|| self.rate(DType::F32)));
+        let rate = rates.reduce(f64::max)?;
         let compute = count("flops")? / 2.0 / rate;
         let memory = count("memory_access_bytes")? / self.bytes_per_second.value as f64;
         let bound = if compute > memory { Bound::Compute } else { Bound::Memory };
@@ -199,8 +214,15 @@ impl Report {
     /// Adds what a device makes of the model: every node's roofline time, and [`Report::device`] where the memory is
     /// planned ([`crate::Model::report_with_plan`]).
     pub fn place_on(&mut self, device: &Device) {
-        for row in &mut self.nodes {
-            row.roofline = device.roofline(row);
+        for index in 0..self.nodes.len() {
+            let row = &self.nodes[index];
+            // A node that runs bodies works in their dtypes: its rows follow.
+            let body = format!("{}/", row.name);
+            let inside =
+                self.nodes[index + 1..].iter().take_while(|row| row.name.starts_with(&body)).map(|row| row.dtype);
+            let own = (row.coverage != Coverage::Bounded).then_some(row.dtype);
+            let roofline = device.roofline(row, own.into_iter().chain(inside));
+            self.nodes[index].roofline = roofline;
         }
         self.device = self.memory.as_ref().map(|plan| placement(self, plan, device));
     }
@@ -215,14 +237,18 @@ fn placement(report: &Report, plan: &MemoryPlan, device: &Device) -> Placement {
     };
     let (compute_bound_nodes, compute_bound_ms) = bound(Bound::Compute);
     let (memory_bound_nodes, memory_bound_ms) = bound(Bound::Memory);
-    let works = |row: &&Row| row.counts.get("flops").and_then(Dim::as_int).is_some_and(|flops| flops > 0);
+    let works = |row: &&Row| {
+        row.coverage != Coverage::Bounded
+            && row.counts.get("flops").and_then(Dim::as_int).is_some_and(|flops| flops > 0)
+    };
     let assumed: BTreeSet<&str> = rows()
         .filter(works)
         .map(|row| row.dtype)
         .filter(|dtype| device.rate(*dtype).is_none())
         .map(DType::name)
         .collect();
-    let weights = report.totals.counts.get("weight_bytes").and_then(Dim::as_int).unwrap_or(0);
+    let stored = |key: &str| report.totals.counts.get(key).and_then(Dim::as_int).unwrap_or(0);
+    let weights = stored("weight_bytes").saturating_add(stored("constant_bytes"));
     let flash = device.flash_bytes.map(|flash| flash_fit(report, weights, flash.value));
     let ram = ram_fit(report, plan, if flash.is_some() { 0 } else { weights }, device.ram_bytes.value);
     Placement {
@@ -256,25 +282,26 @@ fn flash_fit(report: &Report, weights: i64, available: i64) -> Fit {
         available_bytes: available,
         eight_bit_bytes: all_f32(report, &[TensorKind::Parameter]).then_some(weights / 4 + i64::from(weights % 4 > 0)),
         reason: match fits {
-            Fits::No => "the weights are larger than the flash".to_string(),
-            _ => "the weights; code and runtime come on top".to_string(),
+            Fits::No => "weights and constants are larger than the flash".to_string(),
+            _ => "weights and constants; code and runtime come on top".to_string(),
         },
     }
 }
 
 fn ram_fit(report: &Report, plan: &MemoryPlan, weights: i64, available: i64) -> Fit {
     let room = |bytes: i64| bytes.saturating_add(weights) <= available;
-    let activations = if weights > 0 { "weights and peak of the activations" } else { "peak of the activations" };
+    let activations =
+        if weights > 0 { "weights, constants and peak of the activations" } else { "peak of the activations" };
     let (fits, reason) = if room(plan.peak_bytes) {
         (Fits::Yes, activations.to_string())
     } else if room(plan.in_place_bytes) {
         (Fits::InPlace, format!("{activations}: only with element-wise operators in place"))
     } else if room(plan.arena.bytes) {
         (Fits::BestOrder, format!("{activations}: only in the best order of the nodes"))
-    } else if room(plan.lower_bound_bytes) {
-        (Fits::No, format!("{activations}: in no order that was found, nor in place, are they small enough"))
+    } else if room(plan.best_in_place_bytes) {
+        (Fits::BestOrderInPlace, format!("{activations}: only in the best order, with element-wise operators in place"))
     } else if room(0) {
-        (Fits::No, format!("{activations}: in every order of the nodes, and in place, too large"))
+        (Fits::No, format!("{activations}: neither in place nor in the best order that was found small enough"))
     } else {
         (Fits::No, "the weights alone are larger than the RAM".to_string())
     };
@@ -317,14 +344,18 @@ mod tests {
         assert!(parse(good, "d.yaml").is_ok());
         for (from, to, said) in [
             ("1 MiB", "1 Mb", "\"1 Mb\" is no quantity"),
-            ("f32", "f31", "a rate above 0 for f32"),
+            ("f32", "i8", "a rate for f32"),
             ("{f32: 1 G}", "{f32: 1 G, f31: 1 G}", "no dtype \"f31\""),
-            ("{f32: 1 G}", "{f32: 0}", "above 0"),
-            ("bytes_per_second: 1 G", "bytes_per_second: 0", "above 0"),
+            ("{f32: 1 G}", "{f32: 0}", "at least 1"),
+            ("{f32: 1 G}", "{f32: 1 GiB}", "macs_per_second is a number a second"),
+            ("bytes_per_second: 1 G", "bytes_per_second: 0", "at least 1"),
+            ("bytes_per_second: 1 G", "bytes_per_second: 5 s", "bytes_per_second is a number a second"),
+            ("1 MiB", "2 ms", "ram_bytes is bytes"),
+            ("1 MiB", "0", "at least 1"),
             ("ram_bytes", "ram", "unknown field"),
         ] {
             let error = parse(&good.replace(from, to), "d.yaml").unwrap_err().to_string();
-            assert!(error.starts_with("d.yaml: ") && error.contains(said), "{error}");
+            assert!(error.starts_with("d.yaml: ") && error.contains(said) && !error.contains('\n'), "{error}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 macro_rules! built_in {
     ($($stem:literal,)*) => {
@@ -144,7 +144,7 @@ pub fn find(name: &str, aliases: bool) -> Result<Option<Fixture>> {
 
 /// Reads a fixture; `path` names it in errors.
 pub fn parse(text: &str, path: &str) -> Result<Fixture> {
-    serde_yaml::from_str(text).map_err(|error| Error::new(format!("it is no fixture: {error}")).in_file(path))
+    crate::yaml::parse(text, path, "fixture")
 }
 
 /// A published number: its digits as an integer, and the power of ten of the last one. `3.47 M` is 347 × 10⁴.

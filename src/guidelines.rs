@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use crate::cost::Row;
 use crate::dim::Dim;
+use crate::infer::Typed;
 use crate::memory::schedule::Schedule;
+use crate::report::Report;
 
 /// One of the four guidelines.
 pub struct Rule {
@@ -27,16 +29,16 @@ pub static RULES: &[Rule] = &[
     Rule {
         id: "G2",
         title: "few groups",
-        rule: "A pointwise convolution of g groups accesses hw(c₁ + c₂) + c₁c₂/g elements (equation 2). The ungrouped one of \
+        rule: "A pointwise convolution of g groups, fewer than its channels, accesses hw(c₁ + c₂) + c₁c₂/g elements (equation 2). The ungrouped one of \
                equal MACs and channel ratio has channels smaller by √g. The excess is hw(c₁ + c₂)(1 − 1/√g).",
     },
     Rule {
         id: "G3",
         title: "little fragmentation",
-        rule: "A block is what stands between two nodes that every other node runs before or after (dominators and \
+        rule: "A block is what stands between two nodes that every path from the inputs to the outputs passes (dominators and \
                post-dominators), or a series of ungrouped pointwise convolutions with nothing between them. Its heavy nodes \
                are those with MACs. The excess is what they and the nodes that join their branches access beyond the least \
-               that one pointwise convolution of all their MACs could at the block's output positions (equation 1).",
+               that one pointwise convolution of all their MACs could at the positions of the block's output (equation 1).",
     },
     Rule {
         id: "G4",
@@ -108,6 +110,8 @@ pub struct Judged {
     pub share: f64,
     /// There are none, or their share is below what was asked for.
     pub kept: bool,
+    /// The model has operators that the rule is about: without any, it is kept for nothing.
+    pub applies: bool,
 }
 
 /// One model held against the guidelines.
@@ -117,28 +121,45 @@ pub struct Linted {
     pub path: String,
     /// The rules, in the paper's order.
     pub rules: Vec<Judged>,
+    /// Nodes of which something is unknown: no rule looks at them, and shares are of what is known.
+    pub unknown_nodes: usize,
     /// What was found under the rules that are not allowed, the costliest first.
     pub guidelines: Vec<Finding>,
 }
 
-/// Judges a model's findings: `levels` are those of [`RULES`], `from` is the share of the memory access from which a
-/// rule's findings count, 0 to 1.
-pub fn judge(path: &str, findings: &[Finding], levels: &[Level], from: f64) -> Linted {
+/// Whether a model with these rows has operators that the rule is about: pointwise convolutions for G1 and G2, several
+/// heavy nodes with convolutions among them for G3, anything for G4.
+pub fn applies(rows: &[Row], rule: &str) -> bool {
+    let pointwise = |row: &Row| sizes(row).is_some_and(|(_, kernel, ..)| kernel == 1);
+    match rule {
+        "G1" | "G2" => rows.iter().any(pointwise),
+        "G3" => rows.iter().any(|row| sizes(row).is_some()) && rows.iter().filter(|row| is_heavy(row)).nth(1).is_some(),
+        _ => true,
+    }
+}
+
+/// Judges a model's findings, `None` where there are none to judge because sizes are open: `levels` are those of [`RULES`],
+/// `from` is the share of the memory access from which a rule's findings count, 0 to 1.
+pub fn judge(report: &Report, levels: &[Level], from: f64) -> Option<Linted> {
+    let findings = report.guidelines.as_ref()?;
     let judged = |(rule, level): (&Rule, &Level)| {
         let of = findings.iter().filter(|finding| finding.rule == rule.id).count();
         let share = share(findings, rule.id);
-        let kept = of == 0 || share < from;
-        Judged { rule: rule.id, title: rule.title, level: *level, findings: of, share, kept }
+        let (kept, applies) = (of == 0 || share < from, applies(&report.nodes, rule.id));
+        Judged { rule: rule.id, title: rule.title, level: *level, findings: of, share, kept, applies }
     };
     let rules: Vec<Judged> = RULES.iter().zip(levels).map(judged).collect();
     let allowed =
         |finding: &&Finding| rules.iter().any(|judged| judged.rule == finding.rule && judged.level == Level::Allow);
     let guidelines = findings.iter().filter(|finding| !allowed(finding)).cloned().collect();
-    Linted { path: path.to_string(), rules, guidelines }
+    let unknown_nodes = report.coverage.unknown;
+    Some(Linted { path: report.model.path.clone(), rules, unknown_nodes, guidelines })
 }
 
 /// What the rules look at.
 pub struct Subject<'a> {
+    /// The graph with its types.
+    pub typed: &'a Typed<'a>,
     /// All rows of the account.
     pub rows: &'a [Row],
     /// Rows of the schedule's steps, step by step.
@@ -156,10 +177,12 @@ pub fn findings(subject: &Subject) -> Option<Vec<Finding>> {
         return None;
     }
     let total: f64 = counted.iter().filter_map(|row| plain(row, "memory_access_bytes")).map(|bytes| bytes as f64).sum();
+    // Branches that exclude each other are all looked at, though the totals have the costlier one alone.
+    let all: Vec<&Row> = subject.rows.iter().collect();
     let mut found: Vec<Finding> =
-        counted.iter().flat_map(|row| channel_widths(row).into_iter().chain(groups(row))).collect();
+        all.iter().flat_map(|row| channel_widths(row).into_iter().chain(groups(row))).collect();
     found.extend(fragments(subject));
-    found.extend(element_wise(&counted));
+    found.extend(element_wise(&all, &counted));
     for finding in &mut found {
         finding.share = if total > 0.0 { finding.excess_bytes as f64 / total } else { 0.0 };
     }
@@ -230,7 +253,8 @@ fn channel_widths(row: &Row) -> Option<Finding> {
 
 fn groups(row: &Row) -> Option<Finding> {
     let (positions, kernel, inputs, outputs, groups) = sizes(row)?;
-    if kernel != 1 || groups <= 1 {
+    // A depthwise convolution is an element-wise operator to the paper.
+    if kernel != 1 || groups <= 1 || groups as f64 == inputs {
         return None;
     }
     let shrunk = (groups as f64).sqrt();
@@ -240,9 +264,9 @@ fn groups(row: &Row) -> Option<Finding> {
     Some(finding("G2", &[row], times(row) * excess, message, advice))
 }
 
-fn element_wise(rows: &[&Row]) -> Vec<Finding> {
+fn element_wise(all: &[&Row], rows: &[&Row]) -> Vec<Finding> {
     let mut kinds: std::collections::BTreeMap<&str, Vec<&Row>> = std::collections::BTreeMap::new();
-    for row in rows {
+    for row in all {
         let depthwise = sizes(row).is_some_and(|(_, _, inputs, _, groups)| groups > 1 && groups as f64 == inputs);
         if row.element_wise || depthwise {
             kinds.entry(&row.kind).or_default().push(row);
@@ -254,10 +278,10 @@ fn element_wise(rows: &[&Row]) -> Vec<Finding> {
     let one = |(kind, of): (&str, Vec<&Row>)| {
         let own = sum(&of, "memory_access");
         let message = format!(
-            "{kind}: {:.1} % of the memory access, {:.1} % of the MACs, {} nodes",
+            "{kind}: {:.1} % of the memory access, {:.1} % of the MACs, {}",
             share(own, access),
             share(sum(&of, "macs"), macs),
-            of.len()
+            plural(of.len(), "node")
         );
         let advice = match of[0].convolution.is_some() {
             true => "fewer or smaller depthwise convolutions, or wider pointwise ones for the same MACs",
@@ -295,8 +319,9 @@ fn fragments(subject: &Subject) -> Vec<Finding> {
             )
         };
         let width = parallel(subject.schedule, segment);
+        let positions = end.and_then(|end| output_positions(subject, end));
         let advice = "fewer, larger operators for the same MACs";
-        found.extend(block(&heavy, &joining, segment.len(), width, &words, advice));
+        found.extend(block(&heavy, &joining, segment.len(), width, positions, &words, advice));
     }
     for series in series(subject, &segments) {
         let heavy: Vec<&Row> = series.iter().map(|step| row(*step)).collect();
@@ -308,25 +333,43 @@ fn fragments(subject: &Subject) -> Vec<Finding> {
             )
         };
         let advice = "they are one linear map: one convolution, or an activation between them";
-        found.extend(block(&heavy, &[], series.len(), 1, &words, advice));
+        found.extend(block(&heavy, &[], series.len(), 1, None, &words, advice));
     }
     found
+}
+
+/// `1 node`, `2 nodes`.
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn is_heavy(row: &Row) -> bool {
     plain(row, "macs").is_some_and(|macs| macs > 0)
 }
 
-/// The finding of one block, where it has several heavy nodes of known positions.
+/// Batch times spatial size of a step's first output; `None` where it has no channels and positions.
+fn output_positions(subject: &Subject, step: usize) -> Option<f64> {
+    let node = &subject.typed.graph.nodes[subject.schedule.steps[step].node];
+    let id = node.outputs.first().copied().flatten()?;
+    let sizes: Vec<i64> =
+        subject.typed.value(id).as_tensor()?.shape.as_ref()?.iter().map(Dim::as_int).collect::<Option<_>>()?;
+    (sizes.len() > 2)
+        .then(|| sizes.iter().enumerate().filter(|(axis, _)| *axis != 1).map(|(_, size)| *size as f64).product())
+}
+
+/// The finding of one block, where it has several heavy nodes, convolutions among them. Its output has the positions given,
+/// or those of the last convolution.
 fn block(
     heavy: &[&Row],
     joining: &[&Row],
     nodes: usize,
     width: usize,
+    output: Option<f64>,
     words: &dyn Fn(&Block) -> String,
     advice: &str,
 ) -> Option<Finding> {
-    let positions = heavy.iter().filter_map(|row| sizes(row)).map(|(positions, ..)| positions).reduce(f64::min)?;
+    let last = heavy.iter().rev().find_map(|row| sizes(row)).map(|(positions, ..)| positions)?;
+    let positions = output.unwrap_or(last);
     if heavy.len() < 2 {
         return None;
     }
@@ -348,7 +391,7 @@ fn series(subject: &Subject, segments: &[Vec<usize>]) -> Vec<Vec<usize>> {
     };
     let mut found: Vec<Vec<usize>> = Vec::new();
     let mut last = None;
-    // Only nodes that every other node runs before or after can be read by one node alone and read one node alone.
+    // Only nodes that every path passes can be read by one node alone and read one node alone.
     for segment in segments {
         let single = segment[0];
         match segment.len() == 1 && pointwise(single) {

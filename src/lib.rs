@@ -44,6 +44,7 @@ pub mod summary;
 pub mod tensor;
 pub mod user_figures;
 pub mod verify;
+mod yaml;
 
 pub use dim::Dim;
 pub use error::{Error, Result};

@@ -66,9 +66,33 @@ impl Report {
         let dims = &self.model.dims;
         let reason = match dims.first() {
             Some(first) => format!("{what} only for known sizes: give --dim for {} ({first}=1)", dims.join(", ")),
-            None => format!("{what} only where every size is known: some operator's is not"),
+            None => self.unknown_size(what),
         };
         Error::new(reason).in_file(&self.model.path)
+    }
+
+    /// Why a size is open though no dimension is: the node that is the cause, and a way on.
+    fn unknown_size(&self, what: &str) -> String {
+        let strings = |name: &Arc<str>| {
+            self.tensors.iter().any(|info| info.tensor.name == *name && info.tensor.dtype == Some("string"))
+        };
+        let unknown = |row: &&Row| row.unknown_operator || row.outputs.iter().any(strings);
+        match self.nodes.iter().find(unknown) {
+            Some(row) if row.outputs.iter().any(strings) => {
+                format!(
+                    "{what} only where every size is known: node \"{}\" ({}) writes strings, which have no fixed size",
+                    row.name, row.op_type
+                )
+            }
+            Some(row) => {
+                let domain = if row.domain.is_empty() { String::new() } else { format!("{}:", row.domain) };
+                format!(
+                    "{what} only where every size is known: that of node \"{}\" ({domain}{}) is not; declare the shape of its outputs in value_info",
+                    row.name, row.op_type
+                )
+            }
+            None => format!("{what} only where every size is known: some tensor's is not"),
+        }
     }
 }
 
@@ -151,6 +175,12 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// FLOPs per byte of memory access; `None` where one of them is a bound, unknown or a formula.
+    pub fn intensity(&self) -> Option<f64> {
+        let incomplete = ["flops", "memory_access_bytes"].iter().any(|key| self.at_least.contains(key));
+        self.counts.intensity().filter(|_| !incomplete && !self.bounded)
+    }
+
     /// Whether the sum of this metric is an upper bound: branches that exclude each other have work in it. What they store
     /// is all counted.
     pub fn at_most(&self, metric: usize) -> bool {
@@ -167,7 +197,7 @@ impl Serialize for Totals {
         for (metric, count) in METRICS.iter().zip(&self.counts.0) {
             map.serialize_entry(metric.key, count)?;
         }
-        map.serialize_entry("arithmetic_intensity", &self.counts.intensity())?;
+        map.serialize_entry("arithmetic_intensity", &self.intensity())?;
         map.serialize_entry("peak_activation_bytes", &self.peak_activation_bytes)?;
         map.serialize_entry("at_least", &self.at_least)?;
         map.end()
@@ -284,7 +314,12 @@ impl Model {
         let peak = schedule.as_ref().and_then(|schedule| memory::peak(&typed, schedule));
         let memory = schedule.as_ref().filter(|_| plan).and_then(|schedule| memory::plan(&typed, schedule));
         let guidelines = schedule.as_ref().and_then(|schedule| {
-            guidelines::findings(&guidelines::Subject { rows: &account.rows, steps: &account.steps, schedule })
+            guidelines::findings(&guidelines::Subject {
+                typed: &typed,
+                rows: &account.rows,
+                steps: &account.steps,
+                schedule,
+            })
         });
         let interface = |ids: &[TensorId]| {
             let interface = ids.iter().map(|id| (account.names[id.index()].clone(), typed.value(*id).clone()));
@@ -335,7 +370,7 @@ impl Model {
 
 /// A path's file name without `.onnx`.
 pub fn stem(path: &str) -> String {
-    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let name = std::path::Path::new(path).file_name().and_then(|name| name.to_str()).unwrap_or(path);
     name.strip_suffix(".onnx").unwrap_or(name).to_string()
 }
 

@@ -80,9 +80,7 @@ const TAKEN: &[&str] = &["path", "name", "error", "coverage", "at_least", "at_mo
 impl UserFigures {
     /// Reads a file; `path` names it in errors, which name the line. A key that `known` columns have is an error.
     pub fn parse(text: &str, path: &str, known: &[Column]) -> Result<UserFigures> {
-        let file: File = serde_yaml::from_str(text).map_err(|error| {
-            Error::new(format!("it is no file of figures: {}", error.without_snippet())).in_file(path)
-        })?;
+        let file: File = crate::yaml::parse(text, path, "file of figures")?;
         let mut figures = UserFigures { path: path.to_string(), ..UserFigures::default() };
         let mut described: BTreeMap<String, (u64, Description)> = BTreeMap::new();
         let mut order: Vec<(String, u64)> = Vec::new();

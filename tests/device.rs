@@ -69,13 +69,14 @@ fn what_fits_depends_on_order_and_place() {
                 a=Conv x w -> a; b=Conv x w -> b; c=Conv a v -> c; d=Conv b v -> d; r=Relu c -> e; y=Add e d -> y; out y";
     let model = Model::read(common::model(text).encode_to_vec()).unwrap();
     let plan = model.report_with_plan(&Bindings::default()).unwrap().memory.unwrap();
-    assert!(plan.arena.bytes < plan.in_place_bytes, "{plan:?}");
+    assert!(plan.best_in_place_bytes < plan.arena.bytes && plan.arena.bytes < plan.in_place_bytes, "{plan:?}");
     let weights = 4 * 8;
     for (ram, flash, fits, ram_fits) in [
         (plan.peak_bytes, Some(weights), true, Fits::Yes),
         (plan.peak_bytes, Some(weights - 1), false, Fits::Yes),
         (plan.arena.bytes, Some(weights), true, Fits::BestOrder),
-        (plan.lower_bound_bytes - 1, Some(weights), false, Fits::No),
+        (plan.best_in_place_bytes, Some(weights), true, Fits::BestOrderInPlace),
+        (plan.best_in_place_bytes - 1, Some(weights), false, Fits::No),
         // Without flash the weights lie in RAM, too.
         (plan.peak_bytes, None, true, Fits::BestOrder),
         (plan.peak_bytes + weights, None, true, Fits::Yes),
@@ -95,4 +96,32 @@ fn in_place_operators_can_make_it_fit() {
     assert!(plan.in_place_bytes < plan.peak_bytes);
     let placement = placed(&model, &device(plan.in_place_bytes, Some(1 << 20))).device.unwrap();
     assert_eq!(placement.ram.fits, Fits::InPlace);
+}
+
+#[test]
+fn what_bodies_need_is_part_of_the_arena_and_of_what_fits() {
+    let wide = |out: &str| {
+        common::graph(&format!("init w{out} f32[64,4,1,1]; Conv x w{out} -> v; ReduceSum v -> {out}; out {out}"))
+    };
+    let mut graph = common::graph("in c bool[]; in x f32[1,4,8,8]; out y");
+    let node = common::with_body(common::node("i=If c -> y"), "then_branch", wide("t"));
+    graph.node.push(common::with_body(node, "else_branch", wide("e")));
+    let model = Model::read(common::model_of(graph).encode_to_vec()).unwrap();
+    let plan = model.report_with_plan(&Bindings::default()).unwrap().memory.unwrap();
+    assert!(plan.arena.bytes >= plan.best_bytes && plan.best_bytes > 64 * 64 * 4, "{plan:?}");
+    assert!(plan.arena.buffers.iter().any(|buffer| buffer.tensor == "i/"));
+    assert_eq!(placed(&model, &device(plan.best_bytes - 1, Some(1 << 20))).device.unwrap().ram.fits, Fits::No);
+}
+
+#[test]
+fn branches_run_at_the_rate_of_their_own_dtype() {
+    let branch =
+        |out: &str| common::graph(&format!("init w{out} u8[256,256]; MatMulInteger x w{out} -> {out}; out {out}"));
+    let mut graph = common::graph("in c bool[]; in x u8[256,256]; out y");
+    let node = common::with_body(common::node("i=If c -> y"), "then_branch", branch("t"));
+    graph.node.push(common::with_body(node, "else_branch", branch("e")));
+    let report = placed(&Model::read(common::model_of(graph).encode_to_vec()).unwrap(), &device(1 << 30, None));
+    let times: Vec<f64> = report.nodes.iter().map(|row| row.roofline.unwrap().roofline_ms).collect();
+    assert!((times[0] - times[1]).abs() < 1e-12 && times[1] == times[2], "{times:?}");
+    assert!(report.device.unwrap().assumed_dtypes.is_empty());
 }

@@ -114,6 +114,38 @@ fn table_3_fragments_cost_memory_access() {
     }
 }
 
+/// Squeeze-and-excite multiplies a block by a gate of one position: the block's output has all of them.
+#[test]
+fn a_gate_does_not_hide_the_block_that_it_stands_in() {
+    let text = "in i f32[1,16,8,8]; r=Relu i -> x; init w f32[64,16,1,1]; init d f32[64,1,3,3]; init e f32[16,64,1,1]; \
+                init f f32[64,16,1,1]; init p f32[16,64,1,1]; a=Conv x w -> a; b=Conv a d -> b pads=[1,1,1,1] group=64; \
+                s=GlobalAveragePool b -> s; e1=Conv s e -> t; e2=Conv t f -> u; g=Mul b u -> g; c=Conv g p -> c; \
+                y=Add x c -> y; out y";
+    let (report, findings) = account(&model(text));
+    let g3: Vec<_> = findings.iter().filter(|finding| finding.rule == "G3").collect();
+    // Between x and y: five heavy nodes and the Mul, which joins two branches, at 64 positions.
+    let of = |names: &[&str], key: &str| {
+        let rows = report.nodes.iter().filter(|row| names.contains(&row.name.as_str()));
+        rows.map(|row| row.counts.get(key).and_then(Dim::as_int).unwrap()).sum::<i64>() as f64
+    };
+    let heavy = ["a", "b", "e1", "e2", "c"];
+    let least = least_access(64.0, of(&heavy, "macs"));
+    let excess = of(&heavy, "memory_access") + of(&["g"], "memory_access") - least;
+    assert_eq!(g3.iter().map(|finding| finding.excess).collect::<Vec<_>>(), [excess.round() as i64]);
+}
+
+#[test]
+fn branches_are_judged_and_depthwise_convolutions_are_no_groups() {
+    let branch = |out: &str| common::graph(&format!("init w{out} f32[64,16,1,1]; Conv x w{out} -> {out}; out {out}"));
+    let mut graph = common::graph("in c bool[]; in x f32[1,16,8,8]; out y");
+    let node = common::with_body(common::node("i=If c -> y"), "then_branch", branch("t"));
+    graph.node.push(common::with_body(node, "else_branch", branch("e")));
+    let (_, findings) = account(&Model::read(common::model_of(graph).encode_to_vec()).unwrap());
+    assert_eq!(findings.iter().filter(|finding| finding.rule == "G1").count(), 2);
+    let (_, findings) = account(&model("in x f32[1,16,8,8]; init w f32[16,1,1,1]; Conv x w -> y group=16; out y"));
+    assert_eq!(findings.iter().map(|finding| finding.rule).collect::<Vec<_>>(), ["G4"]);
+}
+
 #[test]
 fn a_block_of_g3_says_how_it_is_built() {
     let (_, findings) = account(&fragments(64, 4, true));

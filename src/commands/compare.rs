@@ -51,6 +51,7 @@ pub(crate) struct CompareArgs {
 
 /// An error where no model could be read; where some could, the others are rows with their reasons.
 pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
+    args.output.keeps(args.models.iter().chain(&args.figures).map(PathBuf::as_path))?;
     let given = args.figures.as_ref().map(|path| {
         let label = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
@@ -58,6 +59,11 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     });
     let given = given.transpose()?;
     let columns = columns_for(&args.columns, given.as_ref())?;
+    if args.device.is_none()
+        && args.columns.iter().chain(&args.sort).any(|key| key.trim_start_matches('-') == "roofline_ms")
+    {
+        return Err(Error::new("roofline_ms is the time on a device: give --device, see lwstat devices"));
+    }
     let sort = args.sort.as_deref().map(|sort| match sort.strip_prefix('-') {
         Some(key) => (key, !args.reverse),
         None => (sort, args.reverse),

@@ -32,6 +32,7 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<bool> {
+    args.output.keeps([args.old.as_path(), args.new.as_path()])?;
     let bindings = args.fixed.bindings()?;
     let (old, new) = (open(&args.old, &args.fixed)?, open(&args.new, &args.fixed)?);
     let (nowhere, also) = (absent_dims(&old, &bindings), absent_dims(&new, &bindings));

@@ -23,7 +23,7 @@ pub(crate) struct LintArgs {
     #[arg(long, value_name = "RULE", value_delimiter = ',', value_parser = RULE_IDS)]
     pub(crate) allow: Vec<String>,
     /// Share of the model's memory access, in per cent, from which the findings of a denied rule count
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percent)]
     pub(crate) from: f64,
     #[command(flatten)]
     pub(crate) fixed: FixedArgs,
@@ -33,15 +33,20 @@ pub(crate) struct LintArgs {
 
 const RULE_IDS: [&str; 5] = ["G1", "G2", "G3", "G4", "all"];
 
+fn percent(text: &str) -> std::result::Result<f64, String> {
+    text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent)).ok_or_else(|| "write 0 to 100".to_string())
+}
+
 /// `Ok(false)` where a denied guideline is not kept.
 pub(crate) fn run(args: &LintArgs) -> Result<bool> {
     let levels: Vec<Level> = RULES.iter().map(|rule| level(args, rule.id)).collect::<Result<_>>()?;
+    args.output.keeps([args.model.as_path()])?;
     let model = open(&args.model, &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;
     let report = model.report(&bindings)?;
-    let findings = report.guidelines.as_ref().ok_or_else(|| report.open_sizes("guidelines can be judged"))?;
-    let linted = guidelines::judge(&report.model.path, findings, &levels, args.from / 100.0);
+    let linted = guidelines::judge(&report, &levels, args.from / 100.0);
+    let linted = linted.ok_or_else(|| report.open_sizes("guidelines can be judged"))?;
     let text = (format(&args.output).guidelines)(&linted, &style(&args.output, plain(), false, None));
     emit(&text, args.output.output.as_deref())?;
     Ok(linted.rules.iter().all(|judged| judged.level != Level::Deny || judged.kept))

@@ -46,6 +46,7 @@ impl RunArgs {
 
 /// `Ok(true)`; an error where a model could not be measured, after the others are shown.
 pub(crate) fn run(args: &MeasureArgs) -> Result<bool> {
+    args.output.keeps(args.models.iter().map(PathBuf::as_path))?;
     let bindings = args.fixed.bindings()?;
     let mut measured = Vec::new();
     let mut failed: Vec<Error> = Vec::new();

@@ -72,6 +72,7 @@ impl ReportArgs {
 
 /// `Ok(false)` where `--strict` asks for more than is known.
 pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
+    args.output.keeps(args.model.as_deref())?;
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;

@@ -44,6 +44,20 @@ pub(crate) enum ColorArg {
     Never,
 }
 
+impl OutputArgs {
+    /// An error where the output would overwrite one of these files, which are read.
+    pub(crate) fn keeps<'p>(&self, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
+        let Some(output) = &self.output else { return Ok(()) };
+        let Ok(target) = output.canonicalize() else { return Ok(()) };
+        let same = |input: &&Path| input.canonicalize().is_ok_and(|input| input == target && input.is_file());
+        match inputs.into_iter().find(same) {
+            None => Ok(()),
+            Some(_) => Err(Error::new("the output would overwrite the input: give -o another file")
+                .in_file(&output.display().to_string())),
+        }
+    }
+}
+
 impl FixedArgs {
     /// The bindings that `--input` and `--dim` ask for.
     pub(crate) fn bindings(&self) -> Result<Bindings> {

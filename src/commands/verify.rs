@@ -30,6 +30,7 @@ pub(crate) struct VerifyArgs {
 
 /// `Ok(false)` where a figure deviates without a record.
 pub(crate) fn run(args: &VerifyArgs) -> Result<bool> {
+    args.output.keeps(args.models.iter().map(PathBuf::as_path))?;
     let given = args.figures.as_deref().map(read_fixture).transpose()?;
     let mut models = Vec::new();
     for path in &args.models {

@@ -58,6 +58,7 @@ pub static METRICS: &[Metric] = &[
     parameters::PARAMS,
     parameters::CONSTANTS,
     parameters::WEIGHT_BYTES,
+    parameters::CONSTANT_BYTES,
     activations::ACTIVATIONS,
     activations::ACTIVATION_BYTES,
     memory_access::MEMORY_ACCESS,

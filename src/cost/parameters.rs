@@ -36,6 +36,16 @@ pub(super) const WEIGHT_BYTES: Metric = Metric {
     counted: Counted::Stored,
 };
 
+pub(super) const CONSTANT_BYTES: Metric = Metric {
+    key: "constant_bytes",
+    title: "Constant bytes",
+    unit: Unit::Bytes,
+    rule: "Bytes of the constants at the dtype in which they are stored. With the weights, they are what a device has to \
+           store of a model beside its graph.",
+    count: constant_bytes,
+    counted: Counted::Stored,
+};
+
 fn params(visit: &Visit) -> ops::Result<Dim> {
     Ok(visit.leaves.iter().filter(|leaf| leaf.parameter).map(|leaf| &leaf.elements).sum())
 }
@@ -45,6 +55,13 @@ fn constants(visit: &Visit) -> ops::Result<Dim> {
 }
 
 fn weight_bytes(visit: &Visit) -> ops::Result<Dim> {
-    let bytes = |leaf: &Leaf| leaf.dtype.bytes(&leaf.elements);
-    visit.leaves.iter().filter(|leaf| leaf.parameter).map(bytes).sum::<Option<Dim>>().ok_or(Stop::Unknown)
+    bytes(visit.leaves.iter().filter(|leaf| leaf.parameter))
+}
+
+fn constant_bytes(visit: &Visit) -> ops::Result<Dim> {
+    bytes(visit.leaves.iter().filter(|leaf| !leaf.parameter))
+}
+
+fn bytes<'l>(leaves: impl Iterator<Item = &'l Leaf>) -> ops::Result<Dim> {
+    leaves.map(|leaf| leaf.dtype.bytes(&leaf.elements)).sum::<Option<Dim>>().ok_or(Stop::Unknown)
 }

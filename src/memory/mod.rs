@@ -56,6 +56,8 @@ pub struct MemoryPlan {
     pub best_bytes: i64,
     /// Whether that order is proved to be the best.
     pub best_is_exact: bool,
+    /// The peak of that order where element-wise operators write over an input that dies.
+    pub best_in_place_bytes: i64,
     /// That order, as node names.
     pub best_order: Vec<String>,
     /// The file's order with the bytes that are alive while each node runs.
@@ -87,7 +89,7 @@ pub struct Arena {
 /// A buffer's place in the arena.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ArenaBuffer {
-    /// The tensor that brings the buffer to life.
+    /// The tensor that brings the buffer to life; a node's name and `/` for what its bodies need while it runs.
     pub tensor: String,
     /// Its first byte.
     pub offset: i64,
@@ -130,9 +132,12 @@ pub fn plan(typed: &Typed<'_>, schedule: &Schedule) -> Option<MemoryPlan> {
         bytes,
     };
     let placed = |place: &arena::Place| ArenaBuffer {
-        tensor: tensor_name(typed, &schedule.buffers[place.buffer]),
+        tensor: match place.tenant {
+            arena::Tenant::Buffer(buffer) => tensor_name(typed, &schedule.buffers[buffer]),
+            arena::Tenant::Bodies(step) => format!("{}/", node_name(typed, &schedule.steps[step])),
+        },
         offset: place.offset,
-        bytes: schedule.buffers[place.buffer].bytes,
+        bytes: place.bytes,
         from: place.from,
         to: place.to,
     };
@@ -142,6 +147,7 @@ pub fn plan(typed: &Typed<'_>, schedule: &Schedule) -> Option<MemoryPlan> {
         lower_bound_bytes,
         best_bytes: best.peak,
         best_is_exact: best.exact,
+        best_in_place_bytes: schedule.alive(&best.steps, true).into_iter().max()?,
         best_order: best.steps.iter().map(|&step| node_name(typed, &schedule.steps[step])).collect(),
         timeline: alive.iter().enumerate().map(moment).collect(),
         arena: Arena { bytes, alignment: arena::ALIGNMENT, buffers: places.iter().map(placed).collect() },
@@ -192,8 +198,11 @@ pub fn schedule_of(typed: &Typed<'_>) -> Option<Schedule> {
         for (position, output) in node.outputs.iter().enumerate() {
             let Some(output) = *output else { continue };
             let shared = node.inputs.first().copied().flatten().and_then(|id| buffer_of[id.index()]);
-            let buffer = match shared.filter(|_| facts.view && position == 0) {
+            let view = facts.view && position == 0;
+            let buffer = match shared.filter(|_| view) {
                 Some(buffer) => buffer,
+                // A view of a constant, or of a tensor outside the body, lies where that lies.
+                None if view => continue,
                 None => {
                     let buffer = born(&mut schedule.buffers, output.index(), false)?;
                     step.writes.push(buffer);

@@ -110,14 +110,19 @@ proptest! {
         let order = schedule.file_order();
         let (places, bytes) = arena::plan(&schedule, &order);
         let lives = schedule.lives(&order);
+        prop_assert!(bytes >= schedule.alive(&order, false).into_iter().max().unwrap_or(0));
         for (at, one) in places.iter().enumerate() {
             prop_assert_eq!(one.offset % arena::ALIGNMENT, 0);
-            prop_assert_eq!((one.from, one.to), lives[one.buffer]);
-            let end = one.offset + schedule.buffers[one.buffer].bytes;
+            let (life, size) = match one.tenant {
+                arena::Tenant::Buffer(buffer) => (lives[buffer], schedule.buffers[buffer].bytes),
+                arena::Tenant::Bodies(step) => ((step + 1, step + 1), schedule.steps[step].inner),
+            };
+            prop_assert_eq!(((one.from, one.to), one.bytes), (life, size));
+            let end = one.offset + one.bytes;
             prop_assert!(end <= bytes);
             for other in &places[..at] {
                 let together = one.from <= other.to && other.from <= one.to;
-                let apart = end <= other.offset || other.offset + schedule.buffers[other.buffer].bytes <= one.offset;
+                let apart = end <= other.offset || other.offset + other.bytes <= one.offset;
                 prop_assert!(!together || apart, "{:?} and {:?}", one, other);
             }
         }

@@ -7,13 +7,14 @@ use crate::tensor::{DType, Scalar, Tensor, Value};
 
 pub(super) const OPS: &[Op] = &[
     Op::new("BitCast", bit_cast),
-    Op::new("Cast", |call| converted(call, target(call)?)),
+    Op::new("Cast", |call| converted(call, target(call)?)).in_place(),
     Op::new("CastLike", |call| {
         call.value(1)?;
         converted(call, call.dtype(1))
     })
     .roles(&[(1, Role::Setting)])
-    .reads(|_, _, input| Ok((input == 1).then_some(Dim::ZERO))),
+    .reads(|_, _, input| Ok((input == 1).then_some(Dim::ZERO)))
+    .in_place(),
 ];
 
 /// The dtype in `to`: a code or, before opset 6, its name.

@@ -32,11 +32,22 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         let value = quantity(count.as_ref(), metric.unit, style.exact);
         text += &format!("| {} | {bound}{} |\n", metric.title, escape(&value));
     }
-    if let Some(intensity) = report.totals.counts.intensity() {
+    if let Some(intensity) = report.totals.intensity() {
         text += &format!("| Arithmetic intensity | {intensity:.2} FLOP/B |\n");
     }
     if let Some(peak) = report.totals.peak_activation_bytes {
         text += &format!("| Peak activations | {} |\n", quantity(Some(&peak.into()), Unit::Bytes, style.exact));
+    }
+    if let Some(plan) = report.memory.as_ref().filter(|_| style.plan) {
+        for (name, bytes) in [
+            ("Peak in place", plan.in_place_bytes),
+            ("Peak, best order", plan.best_bytes),
+            ("Peak, best order, in place", plan.best_in_place_bytes),
+            ("Peak, lower bound", plan.lower_bound_bytes),
+            ("Arena", plan.arena.bytes),
+        ] {
+            text += &format!("| {name} | {} |\n", quantity(Some(&bytes.into()), Unit::Bytes, style.exact));
+        }
     }
     if let Some(device) = &report.device {
         let fits = |fit: &Fit| if fit.fits == Fits::No { "does not fit" } else { "fits" };
@@ -44,7 +55,7 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         text += &format!("| Roofline on {} | at least {} |\n", escape(&device.title), duration(device.roofline_ms));
         for (name, fit) in device.flash.iter().map(|flash| ("Flash", flash)).chain([("RAM", &device.ram)]) {
             let (needed, available) = (bytes(fit.needed_bytes), bytes(fit.available_bytes));
-            text += &format!("| {name} | {}: needs {needed}, has {available} |\n", fits(fit));
+            text += &format!("| {name} | {}: needs {needed}, has {available} ({}) |\n", fits(fit), fit.reason);
         }
     }
     let label = match style.view.by {

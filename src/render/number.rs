@@ -34,9 +34,14 @@ fn scaled(value: i64, base: f64, prefixes: &[&str]) -> String {
     format!("{scaled:.decimals$} {}", prefixes[step]).trim_end().to_string()
 }
 
-/// Milliseconds with four significant digits: `0.047 ms`, `14.21 ms`; from a second on, seconds.
+/// A time of so many milliseconds with four significant digits: `47.10 µs`, `14.21 ms`, `1.204 s`.
 pub fn duration(ms: f64) -> String {
-    if ms < 1000.0 { format!("{} ms", millis(ms)) } else { format!("{} s", millis(ms / 1000.0)) }
+    match ms {
+        0.0 => "0 ms".to_string(),
+        ms if ms < 0.9995 => format!("{} µs", millis(ms * 1000.0)),
+        ms if ms < 999.95 => format!("{} ms", millis(ms)),
+        ms => format!("{} s", millis(ms / 1000.0)),
+    }
 }
 
 /// Milliseconds for a column: three decimals at most, four significant digits at least.

@@ -86,12 +86,13 @@ fn head(report: &Report, style: &Style) -> String {
     };
     let folded = if report.totals.folded > 0 { format!(", {} folded", report.totals.folded) } else { String::new() };
     let line = format!(
-        "{} · opset {} · {} → {} · {} nodes{folded} · {coverage}",
+        "{} · opset {} · {} → {} · {} node{}{folded} · {coverage}",
         clean(&model.name),
         opset.take(3).collect::<Vec<_>>().join(", "),
         list(&model.inputs, "input"),
         list(&model.outputs, "output"),
         report.totals.nodes,
+        if report.totals.nodes == 1 { "" } else { "s" },
     );
     let wrapped = wrap(&line, style.width, "  ");
     match wrapped.split_once(" · ") {
@@ -109,7 +110,7 @@ fn totals(report: &Report, style: &Style) -> String {
         format!("{bound}{}", quantity(report.totals.counts.0[index].as_ref(), METRICS[index].unit, style.exact))
     };
     let file = quantity(Some(&crate::dim::Dim::from(report.model.file_bytes as usize)), Unit::Bytes, style.exact);
-    let intensity = report.totals.counts.intensity().map_or("—".to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
+    let intensity = report.totals.intensity().map_or("—".to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
     let causal = match report.totals.counts.get("macs_causal") {
         other if other == report.totals.counts.get("macs") => String::new(),
         _ => format!(" (causal {})", value("macs_causal")),
@@ -368,7 +369,8 @@ fn hidden(report: &Report) -> Result<Option<String>> {
 fn guidelines_kept(report: &Report) -> Option<String> {
     let findings = report.guidelines.as_ref()?;
     let share = |rule: &&Rule| crate::guidelines::share(findings, rule.id);
-    let (kept, broken): (Vec<&Rule>, Vec<&Rule>) = RULES.iter().partition(|rule| share(rule) < 0.0005);
+    let about = RULES.iter().filter(|rule| crate::guidelines::applies(&report.nodes, rule.id));
+    let (kept, broken): (Vec<&Rule>, Vec<&Rule>) = about.partition(|rule| share(rule) < 0.0005);
     let cost = |rule: &&Rule| format!("{} {:.1} %", rule.id, 100.0 * share(rule));
     let costs = match broken.is_empty() {
         true => return None,
@@ -422,11 +424,16 @@ const FINDINGS: usize = 3;
 
 pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
     let mut text = format!("{}\n", bold(&clean(&linted.path), style));
+    if linted.unknown_nodes > 0 {
+        let line = format!("{} nodes of which something is unknown are not judged.", linted.unknown_nodes);
+        text += &format!("{line}\n");
+    }
     for rule in linted.rules.iter().filter(|rule| rule.level != Level::Allow) {
         let of: Vec<&Finding> = linted.guidelines.iter().filter(|finding| finding.rule == rule.rule).collect();
         let denied = if rule.level == Level::Deny && !rule.kept { ": denied" } else { "" };
         let share = 100.0 * rule.share;
         let summary = match of.len() {
+            0 if !rule.applies => "nothing to judge: no such operators".to_string(),
             0 => "kept".to_string(),
             1 => format!("1 finding, {share:.1} % of the memory access{denied}"),
             count => format!("{count} findings, {share:.1} % of the memory access{denied}"),
@@ -446,7 +453,7 @@ pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
                 finding.message,
                 finding.advice
             );
-            let wrapped = wrap(&words.replace("  ", "\u{1}"), style.width.saturating_sub(2), &" ".repeat(22));
+            let wrapped = wrap(&words.replace("  ", "\u{1}"), style.width.saturating_sub(5), &" ".repeat(22));
             text += &format!("  {}\n", wrapped.replace('\u{1}', "  "));
         }
         if more > 0 {

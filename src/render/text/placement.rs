@@ -8,19 +8,22 @@ use crate::device::{Fit, Fits, Placement};
 
 pub(super) fn device(placement: &Placement, style: &Style) -> String {
     let (memory, compute) = (placement.memory_bound_nodes, placement.compute_bound_nodes);
+    let nodes = |count: usize| if count == 1 { "1 node".to_string() } else { format!("{count} nodes") };
     let unknown = match placement.unknown_nodes {
         0 => String::new(),
-        count => format!("; {count} nodes of unknown cost are left out"),
+        count => format!("; without {} of unknown cost", nodes(count)),
     };
     let assumed = match &placement.assumed_dtypes[..] {
         [] => String::new(),
         dtypes => format!("; {} at the rate of f32", dtypes.join(", ")),
     };
     let roofline = format!(
-        "at least {}: {} bound by memory ({memory} nodes), {} by arithmetic ({compute}){unknown}{assumed}",
+        "at least {}: {} bound by memory ({}), {} by arithmetic ({}){unknown}{assumed}",
         duration(placement.roofline_ms),
         duration(placement.memory_bound_ms),
-        duration(placement.compute_bound_ms)
+        nodes(memory),
+        duration(placement.compute_bound_ms),
+        nodes(compute)
     );
     let mut text = format!("\n{}", line("Device", &clean(&placement.title), style));
     text += &line("Roofline", &roofline, style);

@@ -10,7 +10,7 @@ use crate::memory::{MemoryPlan, Moment};
 pub(super) fn memory(plan: &MemoryPlan, style: &Style) -> String {
     let bytes = |bytes: i64| quantity(Some(&crate::dim::Dim::from(bytes)), Unit::Bytes, style.exact);
     let over = |part: i64, whole: i64| match whole {
-        0 => String::new(),
+        0 => "0.0 %".to_string(),
         whole => format!("{:.1} %", 100.0 * (part - whole) as f64 / whole as f64),
     };
     let best = match plan.best_is_exact {
@@ -24,6 +24,11 @@ pub(super) fn memory(plan: &MemoryPlan, style: &Style) -> String {
         ("File order", plan.peak_bytes, String::new()),
         ("In place", plan.in_place_bytes, "file order, element-wise results over inputs that die".to_string()),
         ("Best order", plan.best_bytes, best),
+        (
+            "  in place",
+            plan.best_in_place_bytes,
+            "the same order, element-wise results over inputs that die".to_string(),
+        ),
         ("Lower bound", plan.lower_bound_bytes, "every order has this much alive at some node".to_string()),
         ("Arena", plan.arena.bytes, format!("best order, {arena}")),
     ] {
