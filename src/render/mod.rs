@@ -1,5 +1,6 @@
 //! Renderers: a report in, text out. They only format.
 
+use crate::charts::Chart;
 use crate::error::Result;
 use crate::figures::Fixture;
 use crate::guidelines::Linted;
@@ -34,6 +35,8 @@ pub struct Style<'a> {
     pub plan: bool,
     /// Published figures of the model, where they are known.
     pub figures: Option<&'a Fixture>,
+    /// Charts of what is shown, for formats that can hold them.
+    pub charts: &'a [Chart],
 }
 
 /// A format: its name and its function.
