@@ -10,10 +10,13 @@ pub mod pareto;
 mod plot;
 #[cfg(feature = "png")]
 pub mod png;
+pub mod roofline;
 pub mod scale;
 pub mod scatter;
 mod style;
 mod svg;
+pub mod timeline;
+pub mod treemap;
 
 pub use style::stylesheet;
 

@@ -99,7 +99,7 @@ impl Plot {
         self.canvas.line("axis", (area.x, bottom), (right, bottom));
         self.canvas.line("axis", (area.x, area.y), (area.x, bottom));
         self.canvas.text("", (right, bottom + 36.0), Anchor::End, &shortened(x.1, area.width, false));
-        self.canvas.text("", (MARGIN, area.y - 9.0), Anchor::Start, &shortened(y.1, self.width - 2.0 * MARGIN, false));
+        self.canvas.text("", (MARGIN, area.y - 13.0), Anchor::Start, &shortened(y.1, self.width - 2.0 * MARGIN, false));
     }
 
     /// The chart, with its notes at the foot, on paper.

@@ -98,10 +98,7 @@ impl Scale {
         let (low, high) = if low.is_finite() && high.is_finite() { (low, high) } else { (0.0, 1.0) };
         let log = asks_for_log(values);
         let (low, high) = match log {
-            true => {
-                let room = (high / low).powf(0.07);
-                (low / room, high * room)
-            }
+            true => return Scale::logarithmic(values, numbers, (from, to)),
             false => {
                 let room = if high > low { 0.07 * (high - low) } else { (0.1 * high.abs()).max(1e-9) };
                 // Numbers that cannot be negative have no room below 0.
@@ -109,6 +106,13 @@ impl Scale {
             }
         };
         Scale { log, low, high, from, to, numbers }
+    }
+
+    /// A logarithmic axis that holds these numbers, which are above 0, with room at both ends.
+    pub fn logarithmic(values: &[f64], numbers: Numbers, (from, to): (f64, f64)) -> Scale {
+        let (low, high) = range(values);
+        let room = (high / low).powf(0.07).max(1.1);
+        Scale { log: true, low: low / room, high: high * room, from, to, numbers }
     }
 
     /// A linear axis from 0 to these numbers' greatest, or between the least below 0 and it.

@@ -28,6 +28,7 @@ const RULES: &str = "\
 .chart text{fill:var(--ink)}
 .chart .title{font-size:15px;font-weight:600}
 .chart .muted{fill:var(--muted);font-size:11px}
+.chart .small{font-size:11px}
 .chart .strong{font-weight:600}
 .chart .halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
 .chart .paper{fill:var(--paper)}
@@ -41,6 +42,8 @@ const RULES: &str = "\
 .chart .hollow{fill:var(--paper);stroke-width:1.75}
 .chart .see{fill-opacity:.75}
 .chart .soft{fill-opacity:.22}
+.chart .faint{fill-opacity:.14}
+.chart .tint{fill-opacity:.34}
 .chart .tile{stroke:var(--paper);stroke-width:1.5}
 ";
 

@@ -4,10 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lwstat::charts::{Chart, roofline, timeline, treemap};
+use lwstat::cost::{self, METRICS};
+use lwstat::device::Device;
 use lwstat::render::Style;
 use lwstat::summary::{By, View};
-use lwstat::{Result, device, figures};
+use lwstat::{Error, Report, Result, device, figures};
 
+use super::chart;
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
 #[derive(Args)]
@@ -38,6 +42,13 @@ pub(crate) struct ReportArgs {
     /// Show the roofline time of every node on this device, what binds it, and whether the model fits (see lwstat devices)
     #[arg(long, value_name = "NAME|FILE.yaml")]
     pub(crate) device: Option<String>,
+    /// Write a chart to this file, FILE.svg or FILE.png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chart: Option<PathBuf>,
+    /// What the chart shows: memory (needs --memory), roofline (needs --device), or a metric (see lwstat metrics) by module
+    /// down to --depth
+    #[arg(long, value_name = "KIND", default_value = "macs")]
+    pub(crate) chart_kind: String,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]
     pub(crate) strict: bool,
@@ -62,10 +73,27 @@ impl ReportArgs {
         };
         View { by, depth: self.depth, sort: self.sort.clone(), top: self.top.or(people.then_some(top)) }
     }
+
+    fn draw(&self, report: &Report, device: Option<&Device>) -> Result<Chart> {
+        match &*self.chart_kind {
+            "roofline" => roofline::roofline(report, device.ok_or_else(roofline::needs_device)?),
+            "memory" => match report.memory.as_ref().filter(|_| self.memory) {
+                Some(plan) => Ok(timeline::timeline(report, plan)),
+                None => Err(Error::new("the memory is drawn as it is planned: give --memory")),
+            },
+            metric if cost::index_of(metric).is_some() => treemap::treemap(report, metric, self.depth),
+            other => {
+                let metrics = METRICS.iter().map(|metric| metric.key);
+                let kinds: Vec<&str> = ["memory", "roofline"].into_iter().chain(metrics).collect();
+                Err(Error::new(format!("--chart-kind {other}: choose one of {}", kinds.join(", "))))
+            }
+        }
+    }
 }
 
 /// `Ok(false)` where `--strict` asks for more than is known.
 pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
+    args.chart.as_deref().map(chart::kind).transpose()?;
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;
@@ -74,6 +102,9 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let mut report = if plan { model.report_with_plan(&bindings)? } else { model.report(&bindings)? };
     if let Some(device) = &device {
         report.place_on(device);
+    }
+    if let Some(path) = &args.chart {
+        chart::write(&args.draw(&report, device.as_ref())?, path)?;
     }
     let figures = figures::find(&report.model.name, false)?;
     let style = Style { plan: args.memory, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };
