@@ -19,6 +19,7 @@ pub mod timeline;
 pub mod treemap;
 
 pub use style::stylesheet;
+pub(crate) use svg::escape;
 
 /// A drawing with its title.
 #[derive(Clone, Debug, PartialEq)]

@@ -109,7 +109,7 @@ pub(super) fn n(value: f64) -> String {
 }
 
 /// Text from a file as text of XML: markup is escaped, characters that XML does not allow are replaced.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in clean(text).chars() {
         match letter {

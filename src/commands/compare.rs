@@ -9,7 +9,7 @@ use lwstat::charts::{Chart, bars};
 use lwstat::columns::{self, Column};
 use lwstat::compare::{Comparison, Question, columns_for, compare, sources};
 use lwstat::model::sentence;
-use lwstat::render::COMPARISONS;
+use lwstat::render::{COMPARISONS, Style};
 use lwstat::user_figures::UserFigures;
 use lwstat::{Error, Result, device};
 
@@ -44,16 +44,16 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) chart: Option<PathBuf>,
     /// Column from left to right in the chart [default: macs]
-    #[arg(long, value_name = "KEY", requires = "chart", conflicts_with = "bars")]
+    #[arg(long, value_name = "KEY", conflicts_with = "bars")]
     pub(crate) x: Option<String>,
     /// Column from bottom to top in the chart [default: top1, or memory_access_bytes where accuracies are not known]
-    #[arg(long, value_name = "KEY", requires = "chart", conflicts_with = "bars")]
+    #[arg(long, value_name = "KEY", conflicts_with = "bars")]
     pub(crate) y: Option<String>,
     /// Column that the area of the chart's points shows
-    #[arg(long, value_name = "KEY", requires = "chart", conflicts_with = "bars")]
+    #[arg(long, value_name = "KEY", conflicts_with = "bars")]
     pub(crate) size: Option<String>,
     /// Chart this one column as bars
-    #[arg(long, value_name = "KEY", requires = "chart")]
+    #[arg(long, value_name = "KEY")]
     pub(crate) bars: Option<String>,
     /// Add a row of sums
     #[arg(long)]
@@ -68,10 +68,20 @@ pub(crate) struct CompareArgs {
 }
 
 impl CompareArgs {
+    /// A page holds a chart, too.
+    fn is_page(&self) -> bool {
+        self.output.format == "html"
+    }
+
+    /// Whether a certain chart is asked for.
+    fn asks(&self) -> bool {
+        [&self.x, &self.y, &self.size, &self.bars].into_iter().any(Option::is_some)
+    }
+
     /// The columns that the chart may need.
     fn drawn(&self) -> Vec<String> {
-        match (&self.chart, &self.bars) {
-            (None, _) => Vec::new(),
+        match (self.chart.is_some() || self.is_page(), &self.bars) {
+            (false, _) => Vec::new(),
             (_, Some(key)) => vec![key.clone()],
             _ => {
                 let (x, y) = (self.x.iter().cloned(), self.y.iter().cloned());
@@ -111,6 +121,10 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         None => (sort, args.reverse),
     });
     args.chart.as_deref().map(chart::kind).transpose()?;
+    if args.asks() && args.chart.is_none() && !args.is_page() {
+        let reason = "--x, --y, --size and --bars say what a chart shows: give --chart FILE.svg, or --format html";
+        return Err(Error::new(reason));
+    }
     // Columns that are only sorted by or drawn are filled, and left out.
     let mut filled = columns.clone();
     for key in sort.iter().map(|(key, _)| key.to_string()).chain(args.drawn()) {
@@ -124,9 +138,17 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     {
         comparison.sort(column, greatest_first);
     }
-    if let Some(path) = &args.chart {
-        chart::write(&args.draw(&comparison)?, path)?;
-    }
+    let chart = match (&args.chart, args.is_page()) {
+        (Some(path), _) => {
+            let chart = args.draw(&comparison)?;
+            chart::write(&chart, path)?;
+            Some(chart)
+        }
+        (None, true) if args.asks() => Some(args.draw(&comparison)?),
+        // What a page shows unasked is there where it can be drawn.
+        (None, true) => args.draw(&comparison).ok(),
+        (None, false) => None,
+    };
     comparison.keep(|column| columns.iter().any(|other| other.key == column.key));
     if args.columns.is_empty() {
         comparison.drop_unknown(&["roofline_ms", "official_macs", "official_params", "top1"]);
@@ -135,7 +157,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         comparison.relate(reference)?;
     }
     comparison.with_totals = args.totals;
-    let style = style(&args.output, plain(), args.exact, None);
+    let style = Style { charts: chart.as_slice(), ..style(&args.output, plain(), args.exact, None) };
     let (_, render) = COMPARISONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&COMPARISONS[0]);
     emit(&render(&comparison, &style), args.output.output.as_deref())?;
     if comparison.models.iter().all(|model| model.entries.is_err()) {

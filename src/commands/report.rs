@@ -74,6 +74,15 @@ impl ReportArgs {
         View { by, depth: self.depth, sort: self.sort.clone(), top: self.top.or(people.then_some(top)) }
     }
 
+    /// All charts that can be drawn of what is known.
+    fn charts(&self, report: &Report, device: Option<&Device>) -> Vec<Chart> {
+        let metrics = ["macs", "params", "memory_access_bytes"];
+        let modules = metrics.iter().filter_map(|metric| treemap::treemap(report, metric, self.depth).ok());
+        let memory = report.memory.as_ref().filter(|_| self.memory).map(|plan| timeline::timeline(report, plan));
+        let roofline = device.and_then(|device| roofline::roofline(report, device).ok());
+        modules.chain(memory).chain(roofline).collect()
+    }
+
     fn draw(&self, report: &Report, device: Option<&Device>) -> Result<Chart> {
         match &*self.chart_kind {
             "roofline" => roofline::roofline(report, device.ok_or_else(roofline::needs_device)?),
@@ -107,7 +116,9 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
         chart::write(&args.draw(&report, device.as_ref())?, path)?;
     }
     let figures = figures::find(&report.model.name, false)?;
-    let style = Style { plan: args.memory, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };
+    let charts = if args.output.format == "html" { args.charts(&report, device.as_ref()) } else { Vec::new() };
+    let style =
+        Style { plan: args.memory, charts: &charts, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };
     emit(&(format(&args.output).report)(&report, &style)?, args.output.output.as_deref())?;
     let exact = report.totals.at_least.is_empty() && report.coverage.bounded == 0 && report.coverage.unknown == 0;
     if args.strict && !exact {

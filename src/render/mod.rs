@@ -11,6 +11,7 @@ use crate::verify::Finding;
 mod comparison;
 mod csv;
 mod diff;
+mod html;
 mod json;
 mod markdown;
 pub mod number;
@@ -70,4 +71,5 @@ pub static FORMATS: &[Format] = &[
     Format { name: "json", report: json::report, findings: json::findings, guidelines: json::guidelines },
     Format { name: "csv", report: csv::report, findings: csv::findings, guidelines: csv::guidelines },
     Format { name: "md", report: markdown::report, findings: markdown::findings, guidelines: markdown::guidelines },
+    Format { name: "html", report: html::report, findings: html::findings, guidelines: html::guidelines },
 ];
