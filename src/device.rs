@@ -192,7 +192,7 @@ pub fn parse(text: &str, path: &str) -> Result<Device> {
 
 impl Device {
     /// Peak multiply-accumulates a second for a dtype; `None` where the file says nothing of it.
-    fn rate(&self, dtype: DType) -> Option<f64> {
+    pub(crate) fn rate(&self, dtype: DType) -> Option<f64> {
         let of = |name: &str| self.macs_per_second.get(name).map(|rate| rate.value as f64);
         of(dtype.name()).or_else(|| of("i8").filter(|_| dtype == DType::U8))
     }

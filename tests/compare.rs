@@ -39,7 +39,7 @@ fn plain(paths: &[&str], columns: &str) -> Comparison {
 
 fn render(format: &str, comparison: &Comparison, exact: bool) -> String {
     let view = View { by: By::Op, depth: 0, sort: None, top: None };
-    let style = Style { view, width: 10_000, color: false, exact, plan: false, figures: None };
+    let style = Style { view, width: 10_000, color: false, exact, plan: false, figures: None, charts: &[] };
     let (_, render) = COMPARISONS.iter().find(|(name, _)| *name == format).unwrap();
     render(comparison, &style)
 }

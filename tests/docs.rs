@@ -26,6 +26,9 @@ fn what_pages_say_that_the_program_prints_it_prints() {
     };
     for entry in std::fs::read_dir(format!("{root}/docs")).unwrap() {
         let path = entry.unwrap().path().display().to_string();
+        if std::path::Path::new(&path).is_dir() {
+            continue;
+        }
         let page = std::fs::read_to_string(&path).unwrap();
         if path.ends_with("report.schema.json") {
             hold(&path, &page, &lwstat(&["schema"]));
@@ -42,6 +45,39 @@ fn what_pages_say_that_the_program_prints_it_prints() {
         hold(&path, &page, &(new + rest));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What `<!-- chart lwstat ARGUMENTS --chart FILE -->` on a page names is the chart that this command writes.
+/// `TRYCMD=overwrite` writes it there.
+#[test]
+fn the_charts_of_pages_are_those_that_the_program_draws() {
+    let overwrite = std::env::var("TRYCMD").is_ok_and(|mode| mode == "overwrite");
+    let root = env!("CARGO_MANIFEST_DIR");
+    let folder = tempfile::tempdir().unwrap();
+    let mut held = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(format!("{root}/docs")).unwrap() {
+        let Ok(page) = std::fs::read_to_string(entry.unwrap().path()) else { continue };
+        for after in page.split("<!-- chart lwstat ").skip(1) {
+            let (arguments, _) = after.split_once(" -->").unwrap();
+            let (arguments, file) = arguments.split_once(" --chart ").unwrap();
+            let (file, rest) = file.split_once(' ').unwrap_or((file, ""));
+            let drawn = folder.path().join("chart.svg").display().to_string();
+            let mut arguments: Vec<&str> = arguments.split_whitespace().chain(rest.split_whitespace()).collect();
+            arguments.extend(["--chart", &drawn]);
+            lwstat(&arguments);
+            let new = std::fs::read_to_string(&drawn).unwrap();
+            if overwrite {
+                std::fs::write(format!("{root}/{file}"), &new).unwrap();
+            }
+            let old = std::fs::read_to_string(format!("{root}/{file}")).unwrap_or_default();
+            assert!(old == new, "{file}: run TRYCMD=overwrite cargo test --test docs");
+            held.insert(file.rsplit('/').next().unwrap().to_string());
+        }
+    }
+    let files = std::fs::read_dir(format!("{root}/docs/charts")).unwrap();
+    let files: std::collections::BTreeSet<_> =
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(files, held, "every file in docs/charts is drawn by a command that a page names");
 }
 
 /// What the program prints for these arguments.

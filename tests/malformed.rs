@@ -96,7 +96,7 @@ fn graphs_that_do_not_connect() {
 
 fn plain_style() -> lwstat::render::Style<'static> {
     let view = lwstat::summary::View { by: lwstat::summary::By::Op, depth: 1, sort: None, top: None };
-    lwstat::render::Style { view, width: 100, color: false, exact: false, plan: true, figures: None }
+    lwstat::render::Style { view, width: 100, color: false, exact: false, plan: true, figures: None, charts: &[] }
 }
 
 #[test]

@@ -4,13 +4,16 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
+use lwstat::charts::scatter::{self, Axes};
+use lwstat::charts::{Chart, bars};
 use lwstat::columns::{self, Column};
 use lwstat::compare::{Comparison, Question, columns_for, compare, sources};
 use lwstat::model::sentence;
-use lwstat::render::COMPARISONS;
+use lwstat::render::{COMPARISONS, Style};
 use lwstat::user_figures::UserFigures;
 use lwstat::{Error, Result, device};
 
+use super::chart;
 use super::shared::{FixedArgs, OutputArgs, emit, open, plain, style};
 
 #[derive(Args)]
@@ -37,6 +40,21 @@ pub(crate) struct CompareArgs {
     /// Add columns from this file, by model name: models: {NAME: {KEY: NUMBER}}
     #[arg(long, value_name = "FILE")]
     pub(crate) figures: Option<PathBuf>,
+    /// Write a chart to this file, FILE.svg or FILE.png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chart: Option<PathBuf>,
+    /// Column from left to right in the chart [default: macs]
+    #[arg(long, value_name = "KEY", conflicts_with = "bars")]
+    pub(crate) x: Option<String>,
+    /// Column from bottom to top in the chart [default: top1, or memory_access_bytes where accuracies are not known]
+    #[arg(long, value_name = "KEY", conflicts_with = "bars")]
+    pub(crate) y: Option<String>,
+    /// Column that the area of the chart's points shows
+    #[arg(long, value_name = "KEY", conflicts_with = "bars")]
+    pub(crate) size: Option<String>,
+    /// Chart this one column as bars
+    #[arg(long, value_name = "KEY")]
+    pub(crate) bars: Option<String>,
     /// Add a row of sums
     #[arg(long)]
     pub(crate) totals: bool,
@@ -47,6 +65,46 @@ pub(crate) struct CompareArgs {
     pub(crate) fixed: FixedArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+impl CompareArgs {
+    /// A page holds a chart, too.
+    fn is_page(&self) -> bool {
+        self.output.format == "html"
+    }
+
+    /// Whether a certain chart is asked for.
+    fn asks(&self) -> bool {
+        [&self.x, &self.y, &self.size, &self.bars].into_iter().any(Option::is_some)
+    }
+
+    /// The columns that the chart may need.
+    fn drawn(&self) -> Vec<String> {
+        match (self.chart.is_some() || self.is_page(), &self.bars) {
+            (false, _) => Vec::new(),
+            (_, Some(key)) => vec![key.clone()],
+            _ => {
+                let (x, y) = (self.x.iter().cloned(), self.y.iter().cloned());
+                let default = scatter::DEFAULT.iter().map(|key| key.to_string());
+                x.chain(y).chain(self.size.clone()).chain(default).collect()
+            }
+        }
+    }
+
+    fn draw(&self, comparison: &Comparison) -> Result<Chart> {
+        let all = || columns::unknown(&comparison.columns, "");
+        let column = |key: &str| comparison.column(key).ok_or_else(all);
+        if let Some(key) = &self.bars {
+            return bars::bars(comparison, column(key)?);
+        }
+        let (x, y) = scatter::default_keys(comparison);
+        let axes = Axes {
+            x: column(self.x.as_deref().unwrap_or(x))?,
+            y: column(self.y.as_deref().unwrap_or(y))?,
+            size: self.size.as_deref().map(column).transpose()?,
+        };
+        scatter::scatter(comparison, axes)
+    }
 }
 
 /// An error where no model could be read; where some could, the others are rows with their reasons.
@@ -68,12 +126,17 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         Some(key) => (key, !args.reverse),
         None => (sort, args.reverse),
     });
-    // A column that is only sorted by is filled, and left out.
+    args.chart.as_deref().map(chart::kind).transpose()?;
+    if args.asks() && args.chart.is_none() && !args.is_page() {
+        let reason = "--x, --y, --size and --bars say what a chart shows: give --chart FILE.svg, or --format html";
+        return Err(Error::new(reason));
+    }
+    // Columns that are only sorted by or drawn are filled, and left out.
     let mut filled = columns.clone();
-    if let Some((key, _)) = sort
-        && filled.iter().all(|column| column.key != key)
-    {
-        filled.extend(columns_for(&[key.to_string()], given.as_ref())?);
+    for key in sort.iter().map(|(key, _)| key.to_string()).chain(args.drawn()) {
+        if filled.iter().all(|column| column.key != key) {
+            filled.extend(columns_for(&[key], given.as_ref())?);
+        }
     }
     let mut comparison = ask(args, filled, given.as_ref())?;
     if let Some((key, greatest_first)) = sort
@@ -81,6 +144,17 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     {
         comparison.sort(column, greatest_first);
     }
+    let chart = match (&args.chart, args.is_page()) {
+        (Some(path), _) => {
+            let chart = args.draw(&comparison)?;
+            chart::write(&chart, path)?;
+            Some(chart)
+        }
+        (None, true) if args.asks() => Some(args.draw(&comparison)?),
+        // What a page shows unasked is there where it can be drawn.
+        (None, true) => args.draw(&comparison).ok(),
+        (None, false) => None,
+    };
     comparison.keep(|column| columns.iter().any(|other| other.key == column.key));
     if args.columns.is_empty() {
         comparison.drop_unknown(&["roofline_ms", "official_macs", "official_params", "top1"]);
@@ -89,7 +163,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         comparison.relate(reference)?;
     }
     comparison.with_totals = args.totals;
-    let style = style(&args.output, plain(), args.exact, None);
+    let style = Style { charts: chart.as_slice(), ..style(&args.output, plain(), args.exact, None) };
     let (_, render) = COMPARISONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&COMPARISONS[0]);
     emit(&render(&comparison, &style), args.output.output.as_deref())?;
     if comparison.models.iter().all(|model| model.entries.is_err()) {

@@ -1,5 +1,6 @@
 //! The commands, a file each: its arguments and what it does with them.
 
+mod chart;
 pub(crate) mod compare;
 pub(crate) mod diff;
 pub(crate) mod lint;

@@ -4,10 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lwstat::charts::{Chart, roofline, timeline, treemap};
+use lwstat::cost::{self, METRICS};
+use lwstat::device::Device;
 use lwstat::render::Style;
 use lwstat::summary::{By, View};
-use lwstat::{Error, Result, device, figures};
+use lwstat::{Error, Report, Result, device, figures};
 
+use super::chart;
 use super::measure::{RunArgs, measure};
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
@@ -44,6 +48,13 @@ pub(crate) struct ReportArgs {
     pub(crate) latency: bool,
     #[command(flatten)]
     pub(crate) runs: RunArgs,
+    /// Write a chart to this file, FILE.svg or FILE.png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chart: Option<PathBuf>,
+    /// What the chart shows: memory (needs --memory), roofline (needs --device), or a metric (see lwstat metrics) by module
+    /// down to --depth
+    #[arg(long, value_name = "KIND", default_value = "macs")]
+    pub(crate) chart_kind: String,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]
     pub(crate) strict: bool,
@@ -68,11 +79,37 @@ impl ReportArgs {
         };
         View { by, depth: self.depth, sort: self.sort.clone(), top: self.top.or(people.then_some(top)) }
     }
+
+    /// All charts that can be drawn of what is known.
+    fn charts(&self, report: &Report, device: Option<&Device>) -> Vec<Chart> {
+        let metrics = ["macs", "params", "memory_access_bytes"];
+        let modules = metrics.iter().filter_map(|metric| treemap::treemap(report, metric, self.depth).ok());
+        let memory = report.memory.as_ref().filter(|_| self.memory).map(|plan| timeline::timeline(report, plan));
+        let roofline = device.and_then(|device| roofline::roofline(report, device).ok());
+        modules.chain(memory).chain(roofline).collect()
+    }
+
+    fn draw(&self, report: &Report, device: Option<&Device>) -> Result<Chart> {
+        match &*self.chart_kind {
+            "roofline" => roofline::roofline(report, device.ok_or_else(roofline::needs_device)?),
+            "memory" => match report.memory.as_ref().filter(|_| self.memory) {
+                Some(plan) => Ok(timeline::timeline(report, plan)),
+                None => Err(Error::new("the memory is drawn as it is planned: give --memory")),
+            },
+            metric if cost::index_of(metric).is_some() => treemap::treemap(report, metric, self.depth),
+            other => {
+                let metrics = METRICS.iter().map(|metric| metric.key);
+                let kinds: Vec<&str> = ["memory", "roofline"].into_iter().chain(metrics).collect();
+                Err(Error::new(format!("--chart-kind {other}: choose one of {}", kinds.join(", "))))
+            }
+        }
+    }
 }
 
 /// `Ok(false)` where `--strict` asks for more than is known.
 pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     args.output.keeps(args.model.as_deref())?;
+    args.chart.as_deref().map(chart::kind).transpose()?;
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;
@@ -93,8 +130,13 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
         (false, Some(flag)) => return Err(Error::new(format!("{flag} is of use only with --latency"))),
         (false, None) => {}
     }
+    if let Some(path) = &args.chart {
+        chart::write(&args.draw(&report, device.as_ref())?, path)?;
+    }
     let figures = figures::find(&report.model.name, false)?;
-    let style = Style { plan: args.memory, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };
+    let charts = if args.output.format == "html" { args.charts(&report, device.as_ref()) } else { Vec::new() };
+    let style =
+        Style { plan: args.memory, charts: &charts, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };
     emit(&(format(&args.output).report)(&report, &style)?, args.output.output.as_deref())?;
     let exact = report.totals.at_least.is_empty() && report.coverage.bounded == 0 && report.coverage.unknown == 0;
     if args.strict && !exact {

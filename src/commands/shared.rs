@@ -129,13 +129,14 @@ pub(crate) fn style<'f>(args: &OutputArgs, view: View, exact: bool, figures: Opt
         ColorArg::Never => false,
         ColorArg::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
     };
-    Style { view, width: width.or(columns).unwrap_or(100).max(40), color, exact, plan: false, figures }
+    Style { view, width: width.or(columns).unwrap_or(100).max(40), color, exact, plan: false, figures, charts: &[] }
 }
 
 /// Writes to standard output, or to a file that appears whole or not at all.
-pub(crate) fn emit(text: &str, path: Option<&Path>) -> Result<()> {
+pub(crate) fn emit(text: impl AsRef<[u8]>, path: Option<&Path>) -> Result<()> {
+    let bytes = text.as_ref();
     let Some(path) = path else {
-        return match std::io::stdout().write_all(text.as_bytes()) {
+        return match std::io::stdout().write_all(bytes) {
             // The reader has seen enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             other => other.map_err(|error| Error::new(format!("standard output: {error}"))),
@@ -147,7 +148,7 @@ pub(crate) fn emit(text: &str, path: Option<&Path>) -> Result<()> {
     let target = path.canonicalize();
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return std::fs::write(path, text).map_err(fail);
+        return std::fs::write(path, bytes).map_err(fail);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -155,6 +156,6 @@ pub(crate) fn emit(text: &str, path: Option<&Path>) -> Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
+    file.write_all(bytes).map_err(fail)?;
     file.persist(path).map(|_| ()).map_err(|error| fail(error.error))
 }

@@ -74,10 +74,10 @@ fn notes(latency: &Latency) -> Vec<String> {
     notes
 }
 
-const COLUMNS: [&str; 9] =
+pub(super) const COLUMNS: [&str; 9] =
     ["Median ms", "p10", "p90", "Fastest", "Runs/s", "Nodes ms", "Rest ms", "Load ms", "Optimize ms"];
 
-fn cells(latency: &Latency) -> [String; 9] {
+pub(super) fn cells(latency: &Latency) -> [String; 9] {
     let rate = latency.throughput_per_second;
     [
         milliseconds(latency.median_ms),
@@ -93,7 +93,7 @@ fn cells(latency: &Latency) -> [String; 9] {
 }
 
 /// What all models have in common.
-fn conditions(models: &[Measured]) -> String {
+pub(super) fn conditions(models: &[Measured]) -> String {
     let Some(latency) = models.iter().find_map(|model| model.latency.as_ref()) else { return String::new() };
     let threads = if latency.threads == 1 { "1 thread".to_string() } else { format!("{} threads", latency.threads) };
     format!("{} {}, {threads}, {}", latency.backend, latency.version, clean(&latency.cpu))

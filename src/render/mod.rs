@@ -1,5 +1,6 @@
 //! Renderers: a report in, text out. They only format.
 
+use crate::charts::Chart;
 use crate::error::Result;
 use crate::figures::Fixture;
 use crate::guidelines::Linted;
@@ -11,6 +12,7 @@ use crate::verify::Finding;
 mod comparison;
 mod csv;
 mod diff;
+mod html;
 mod json;
 mod latency;
 mod markdown;
@@ -36,6 +38,8 @@ pub struct Style<'a> {
     pub plan: bool,
     /// Published figures of the model, where they are known.
     pub figures: Option<&'a Fixture>,
+    /// Charts of what is shown, for formats that can hold them.
+    pub charts: &'a [Chart],
 }
 
 /// A format: its name and its function.
@@ -104,5 +108,12 @@ pub static FORMATS: &[Format] = &[
         findings: markdown::findings,
         guidelines: markdown::guidelines,
         measured: latency::markdown,
+    },
+    Format {
+        name: "html",
+        report: html::report,
+        findings: html::findings,
+        guidelines: html::guidelines,
+        measured: html::measured,
     },
 ];

@@ -21,6 +21,7 @@ pub static COMPARISONS: Formats<Comparison> = &[
     ("csv", csv::comparison),
     ("json", json::comparison),
     ("latex", latex::comparison),
+    ("html", super::html::comparison),
 ];
 
 /// What stands where nothing is known.
@@ -89,19 +90,19 @@ fn reason(error: &Error) -> String {
 
 /// A cell of a table for people.
 #[derive(Clone, Default)]
-struct Cell {
-    text: String,
-    best: bool,
+pub(super) struct Cell {
+    pub(super) text: String,
+    pub(super) best: bool,
 }
 
 /// The table as people see it: headers, and a row for each model (then the sums) with its label; entries with their
 /// ratios, or a reason. Formulas longer than `longest` are cut.
-struct Table {
-    header: Vec<String>,
-    rows: Vec<(String, Result<Vec<Cell>, String>)>,
+pub(super) struct Table {
+    pub(super) header: Vec<String>,
+    pub(super) rows: Vec<(String, Result<Vec<Cell>, String>)>,
 }
 
-fn table(comparison: &Comparison, style: &Style, longest: usize) -> Table {
+pub(super) fn table(comparison: &Comparison, style: &Style, longest: usize) -> Table {
     let best: Vec<Vec<bool>> = (0..comparison.columns.len()).map(|column| comparison.best(column)).collect();
     let cut = |text: String| match text.chars().count() > longest {
         true => text.chars().take(longest.saturating_sub(1)).chain(['…']).collect(),

@@ -1,0 +1,226 @@
+//! A metric by module, as nested tiles whose area is the module's part.
+
+use super::Chart;
+use super::labels::Area;
+use super::plot::{MARGIN, Plot};
+use super::scale::Numbers;
+use super::style::SERIES;
+use super::svg::{Anchor, shortened, width};
+use crate::cost::{METRICS, Unit, index_of};
+use crate::dim::Dim;
+use crate::error::{Error, Result};
+use crate::report::Report;
+use crate::summary::{By, Group, View, groups, unknown_metric};
+
+/// A module: its path, its part, and its modules; what stands in it outside of all these is one of them without a name.
+struct Module {
+    label: String,
+    path: String,
+    value: f64,
+    children: Vec<Module>,
+}
+
+/// Height of a module's name above its modules.
+const HEADER: f64 = 17.0;
+
+/// Tiles of a metric down to this level of the module tree, the largest first. Colours tell apart the modules of the
+/// outermost level on which none has more than half. An error where there is no such metric, sizes are open, or nothing
+/// counts under it.
+pub fn treemap(report: &Report, metric: &str, depth: usize) -> Result<Chart> {
+    let index = index_of(metric).ok_or_else(|| unknown_metric(metric))?;
+    let metric = &METRICS[index];
+    let view = View { by: By::Scope, depth, sort: None, top: None };
+    let (groups, _) = groups(report, &view)?;
+    if groups.iter().any(|group| group.counts.0[index].as_ref().is_some_and(|count| count.as_int().is_none())) {
+        return Err(report.open_sizes("a treemap can be drawn"));
+    }
+    let mut rest = &groups[..];
+    let modules = children(&mut rest, 0, index, "");
+    let whole: f64 = modules.iter().map(|module| module.value).sum();
+    if whole <= 0.0 {
+        let reason = format!("nothing counts as {}: choose another --chart-kind", metric.title);
+        return Err(Error::new(reason).in_file(&report.model.path));
+    }
+    let numbers = if metric.unit == Unit::Bytes { Numbers::Binary } else { Numbers::Si };
+    let bound = if report.totals.at_least.contains(&metric.key) { "at least " } else { "" };
+    let title = format!("{} of {} by module: {bound}{}", metric.title, report.model.name, numbers.text(whole));
+    let mut plot = Plot::new(&title, 760.0);
+    let area = Area { x: MARGIN, y: plot.y + 12.0, width: plot.width - 2.0 * MARGIN, height: 420.0 };
+    let mut drawing = Drawing { plot: &mut plot, numbers, whole, colour_level: colour_level(&modules, whole), next: 0 };
+    drawing.modules(&modules, area, 0, None);
+    plot.y = area.y + area.height;
+    Ok(plot.finish(&[]))
+}
+
+/// The modules of this level at the start of a list in which each module stands before its own.
+fn children(groups: &mut &[Group], depth: usize, metric: usize, parent: &str) -> Vec<Module> {
+    let mut modules = Vec::new();
+    while let Some((group, rest)) = groups.split_first().filter(|(group, _)| group.depth >= depth) {
+        *groups = rest;
+        let value = group.counts.0[metric].as_ref().and_then(Dim::as_int).unwrap_or(0) as f64;
+        let path = if parent.is_empty() { group.label.clone() } else { format!("{parent}.{}", group.label) };
+        // A number alone says nothing: the block's name goes before it.
+        let number = group.label.bytes().all(|letter| letter.is_ascii_digit());
+        let label = if number { path.clone() } else { group.label.clone() };
+        let mut inner = children(groups, depth + 1, metric, &path);
+        let own = value - inner.iter().map(|module| module.value).sum::<f64>();
+        if !inner.is_empty() && own > 0.0 {
+            inner.push(Module { label: String::new(), path: path.clone(), value: own, children: Vec::new() });
+        }
+        inner.sort_by(|a, b| b.value.total_cmp(&a.value));
+        modules.push(Module { label, path, value, children: inner });
+    }
+    modules.retain(|module| module.value > 0.0);
+    modules.sort_by(|a, b| b.value.total_cmp(&a.value));
+    modules
+}
+
+/// The outermost level on which no module has more than half of the whole, else the innermost.
+fn colour_level(modules: &[Module], whole: f64) -> usize {
+    match modules.iter().find(|module| module.value > 0.5 * whole && !module.children.is_empty()) {
+        Some(module) => 1 + colour_level(&module.children, whole),
+        None => 0,
+    }
+}
+
+struct Drawing<'p> {
+    plot: &'p mut Plot,
+    numbers: Numbers,
+    whole: f64,
+    colour_level: usize,
+    /// The colour of the next module of the level that has colours.
+    next: usize,
+}
+
+impl Drawing<'_> {
+    fn modules(&mut self, modules: &[Module], area: Area, level: usize, colour: Option<usize>) {
+        let values: Vec<f64> = modules.iter().map(|module| module.value).collect();
+        for (module, tile) in modules.iter().zip(squarified(&values, area)) {
+            let colour = colour.or_else(|| (level == self.colour_level).then(|| self.colour()));
+            self.module(module, tile, level, colour);
+        }
+    }
+
+    fn colour(&mut self) -> usize {
+        self.next += 1;
+        (self.next - 1).min(SERIES - 1)
+    }
+
+    fn module(&mut self, module: &Module, tile: Area, level: usize, colour: Option<usize>) {
+        // Nobody sees less.
+        if tile.width < 0.8 || tile.height < 0.8 {
+            return;
+        }
+        let share = format!("{:.1} %", 100.0 * module.value / self.whole);
+        let tooltip = format!("{}\n{}, {share}", module.path, self.numbers.text(module.value));
+        let nested = !module.children.is_empty() && tile.width > 24.0 && tile.height > HEADER + 14.0;
+        let class = match nested {
+            true => format!("tile f{} faint", colour.unwrap_or(SERIES - 1)),
+            false => format!("tile f{} tint", colour.unwrap_or(SERIES - 1)),
+        };
+        self.plot.canvas.rect(&class, (tile.x, tile.y), (tile.width, tile.height), &tooltip);
+        let room = tile.width - 10.0;
+        let mut text = |y: f64, class: &str, text: &str| {
+            // A name of which little is left says nothing.
+            let shown = shortened(text, room, true);
+            if shown.chars().count() >= text.chars().count().min(5) {
+                self.plot.canvas.text(class, (tile.x + 5.0, y), Anchor::Start, &shown);
+            }
+        };
+        if nested {
+            let both = format!("{} · {share}", module.label);
+            let shown = if width(&both) <= room { both } else { module.label.clone() };
+            text(tile.y + 13.0, "strong", &shown);
+            let inner = Area {
+                x: tile.x + 3.0,
+                y: tile.y + HEADER,
+                width: tile.width - 6.0,
+                height: tile.height - HEADER - 3.0,
+            };
+            self.modules(&module.children, inner, level + 1, colour);
+        } else if tile.height > 16.0 {
+            text(tile.y + 13.0, "", &module.label);
+            if tile.height > 32.0 && width(&share) <= room {
+                text(tile.y + if module.label.is_empty() { 13.0 } else { 28.0 }, "small", &share);
+            }
+        }
+    }
+}
+
+/// Tiles for values (the greatest first) that fill an area and are as square as rows along its shorter side make them.
+fn squarified(values: &[f64], mut area: Area) -> Vec<Area> {
+    let mut tiles = Vec::with_capacity(values.len());
+    let mut rest = values;
+    while !rest.is_empty() {
+        let left: f64 = rest.iter().sum();
+        let scale = if left > 0.0 { area.width.max(0.0) * area.height.max(0.0) / left } else { 0.0 };
+        let side = area.width.min(area.height).max(1e-9);
+        // The elongation of the worst tile of a row with this sum.
+        let worst = |sum: f64, least: f64, most: f64| {
+            let thickness = sum * scale / side;
+            let ratio = |value: f64| {
+                let length = value * scale / thickness.max(1e-9);
+                (length / thickness.max(1e-9)).max(thickness / length.max(1e-9))
+            };
+            ratio(least).max(ratio(most))
+        };
+        let (mut count, mut sum) = (1, rest[0]);
+        while count < rest.len()
+            && worst(sum + rest[count], rest[count], rest[0]) <= worst(sum, rest[count - 1], rest[0])
+        {
+            sum += rest[count];
+            count += 1;
+        }
+        let (row, later) = rest.split_at(count);
+        let upright = area.width >= area.height;
+        let thickness = if left > 0.0 { sum / left } else { 0.0 } * if upright { area.width } else { area.height };
+        let mut at = 0.0;
+        for value in row {
+            let length = if sum > 0.0 { value / sum * side } else { 0.0 };
+            tiles.push(match upright {
+                true => Area { x: area.x, y: area.y + at, width: thickness, height: length },
+                false => Area { x: area.x + at, y: area.y, width: length, height: thickness },
+            });
+            at += length;
+        }
+        match upright {
+            true => {
+                area.x += thickness;
+                area.width -= thickness;
+            }
+            false => {
+                area.y += thickness;
+                area.height -= thickness;
+            }
+        }
+        rest = later;
+    }
+    tiles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Tiles have the area of their part, stay inside and do not overlap.
+        #[test]
+        fn tiles_are_parts_of_the_area(mut values in prop::collection::vec(1.0f64..1e6, 1..40)) {
+            values.sort_by(|a, b| b.total_cmp(a));
+            let area = Area { x: 5.0, y: 7.0, width: 700.0, height: 400.0 };
+            let whole: f64 = values.iter().sum();
+            let tiles = squarified(&values, area);
+            let slack = Area { x: area.x - 1e-6, y: area.y - 1e-6, width: area.width + 2e-6, height: area.height + 2e-6 };
+            for (index, (tile, value)) in tiles.iter().zip(&values).enumerate() {
+                let part = tile.width * tile.height / (area.width * area.height);
+                prop_assert!((part - value / whole).abs() < 1e-6);
+                prop_assert!(slack.holds(tile));
+                for other in &tiles[index + 1..] {
+                    let smaller = Area { x: other.x + 1e-6, y: other.y + 1e-6, width: other.width - 2e-6, height: other.height - 2e-6 };
+                    prop_assert!(!tile.overlaps(&smaller));
+                }
+            }
+        }
+    }
+}
