@@ -11,6 +11,7 @@ use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::figures;
 use crate::infer::Bindings;
+use crate::latency::Latency;
 use crate::model::Model;
 use crate::nearest::did_you_mean;
 use crate::report::stem;
@@ -105,6 +106,8 @@ pub struct Question<'a> {
     pub bindings: &'a Bindings,
     /// The device that the models are placed on.
     pub device: Option<&'a Device>,
+    /// Runs a model and says how long it takes, where that is asked for: one model after the other, before all else.
+    pub measure: Option<&'a dyn Fn(&Model) -> Result<Latency>>,
     /// What the user says of the models.
     pub given: Option<&'a UserFigures>,
     /// Opens a model.
@@ -123,9 +126,22 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
     if let Some(given) = question.given {
         given.check(&sources.iter().map(|source| stem(&label(source))).collect::<Vec<_>>())?;
     }
-    let one = |source: &Source| {
+    // Models that run side by side would slow each other down.
+    let time = |source: &Source| {
+        let measure = question.measure?;
+        source.clone().and_then(|path| measure(&(question.open)(&path)?)).ok()
+    };
+    let latencies: Vec<Option<Latency>> = sources.iter().map(time).collect();
+    let asked = Asked {
+        columns: &question.columns,
+        bindings: question.bindings,
+        device: question.device,
+        given: question.given,
+        open: question.open,
+    };
+    let one = |(source, latency): (&Source, Option<Latency>)| {
         let path = label(source);
-        let row = source.clone().and_then(|path| row(&path, &question));
+        let row = source.clone().and_then(|path| row(&path, &asked, latency));
         (question.done)();
         let (entries, missing) = match row {
             Ok((entries, missing)) => (Ok(entries), Some(missing)),
@@ -133,7 +149,7 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
         };
         (Compared { name: stem(&path), path, entries }, missing)
     };
-    let (models, missing): (Vec<_>, Vec<_>) = sources.par_iter().map(one).unzip();
+    let (models, missing): (Vec<_>, Vec<_>) = sources.par_iter().zip(latencies).map(one).unzip();
     let mut missing = missing.into_iter().flatten();
     let mut nowhere = missing.next().unwrap_or_default();
     for names in missing {
@@ -145,8 +161,17 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
     }
 }
 
+/// What of a [`Question`] all threads share.
+struct Asked<'a> {
+    columns: &'a [Column],
+    bindings: &'a Bindings,
+    device: Option<&'a Device>,
+    given: Option<&'a UserFigures>,
+    open: &'a (dyn Fn(&Path) -> Result<Model> + Sync),
+}
+
 /// A model's entries, and the fixed sizes that it has no dimension for.
-fn row(path: &Path, question: &Question) -> Result<(Vec<Option<Number>>, Vec<String>)> {
+fn row(path: &Path, question: &Asked, latency: Option<Latency>) -> Result<(Vec<Option<Number>>, Vec<String>)> {
     let model = (question.open)(path)?;
     let planned = question.columns.iter().any(|column| column.needs == Needs::MemoryPlan);
     // What cannot be planned, because a size is open, is unknown.
@@ -155,6 +180,7 @@ fn row(path: &Path, question: &Question) -> Result<(Vec<Option<Number>>, Vec<Str
     if let Some(device) = question.device {
         report.place_on(device);
     }
+    report.latency = latency;
     let fixture = figures::find(&report.model.name, false)?.filter(|fixture| holds_for(&report, fixture).is_ok());
     let given = question.given.and_then(|given| given.models.get(&report.model.name));
     let subject = Subject { report: &report, figures: fixture.as_ref(), given };

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
-use lwstat::render::{COMPARISONS, DIFFS, Formats, number::clean, tables};
+use lwstat::render::{COMPARISONS, CORRELATIONS, DIFFS, Formats, number::clean, tables};
 
-use crate::commands::{compare, diff, lint, measure, print, report, verify};
+use crate::commands::{compare, correlate, diff, lint, measure, print, report, verify};
 
 mod commands;
 
@@ -38,6 +38,9 @@ enum Command {
     /// Set models side by side; exits 0 where one could be read at least, the others are rows with their reasons
     #[command(mut_arg("format", |arg| arg.value_parser(names(COMPARISONS))))]
     Compare(compare::CompareArgs),
+    /// Say which column orders models as their latency does, or as another column: rank and linear correlation
+    #[command(mut_arg("format", |arg| arg.value_parser(names(CORRELATIONS))))]
+    Correlate(correlate::CorrelateArgs),
     /// Say what changed from one model to another, block by block
     #[command(mut_arg("format", |arg| arg.value_parser(names(DIFFS))))]
     Diff(diff::DiffArgs),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Lint(args)) => lint::run(args),
         Some(Command::Compare(args)) => compare::run(args),
+        Some(Command::Correlate(args)) => correlate::run(args),
         Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Columns) => print(&tables::columns()),
         Some(Command::Measure(args)) => measure::run(args),

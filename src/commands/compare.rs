@@ -1,29 +1,23 @@
 //! `lwstat compare`: many models side by side.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
 use lwstat::charts::scatter::{self, Axes};
 use lwstat::charts::{Chart, bars};
-use lwstat::columns::{self, Column};
-use lwstat::compare::{Comparison, Question, columns_for, compare, sources};
-use lwstat::model::sentence;
+use lwstat::columns;
+use lwstat::compare::{Comparison, columns_for};
 use lwstat::render::{COMPARISONS, Style};
-use lwstat::user_figures::UserFigures;
-use lwstat::{Error, Result, device};
+use lwstat::{Error, Result};
 
 use super::chart;
-use super::shared::{FixedArgs, OutputArgs, emit, open, plain, style};
+use super::models::ModelsArgs;
+use super::shared::{OutputArgs, emit, plain, style};
 
 #[derive(Args)]
 pub(crate) struct CompareArgs {
-    /// Model files, directories (their .onnx files, at any depth), patterns, or - for standard input
-    #[arg(required = true, value_name = "MODEL")]
-    pub(crate) models: Vec<PathBuf>,
-    /// Columns to show, see lwstat columns [default: the main ones, and all of --figures]
-    #[arg(long, value_name = "KEY", value_delimiter = ',')]
-    pub(crate) columns: Vec<String>,
+    #[command(flatten)]
+    pub(crate) of: ModelsArgs,
     /// Sort by this column, the least first; -KEY: the greatest first. Unknown entries come last; a formula ranks as if
     /// every free dimension were 128
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
@@ -34,12 +28,6 @@ pub(crate) struct CompareArgs {
     /// Show ratios to this model beside the entries: its path or name
     #[arg(long, value_name = "MODEL")]
     pub(crate) relative_to: Option<String>,
-    /// Fill the column roofline_ms for this device (see lwstat devices)
-    #[arg(long, value_name = "NAME|FILE.yaml")]
-    pub(crate) device: Option<String>,
-    /// Add columns from this file, by model name: models: {NAME: {KEY: NUMBER}}
-    #[arg(long, value_name = "FILE")]
-    pub(crate) figures: Option<PathBuf>,
     /// Write a chart to this file, FILE.svg or FILE.png
     #[arg(long, value_name = "FILE")]
     pub(crate) chart: Option<PathBuf>,
@@ -61,8 +49,6 @@ pub(crate) struct CompareArgs {
     /// All digits instead of prefixes (M, MiB)
     #[arg(long)]
     pub(crate) exact: bool,
-    #[command(flatten)]
-    pub(crate) fixed: FixedArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
@@ -109,19 +95,9 @@ impl CompareArgs {
 
 /// An error where no model could be read; where some could, the others are rows with their reasons.
 pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
-    args.output.keeps(args.models.iter().chain(&args.figures).map(PathBuf::as_path))?;
-    let given = args.figures.as_ref().map(|path| {
-        let label = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
-        UserFigures::parse(&text, &label, &columns::all())
-    });
-    let given = given.transpose()?;
-    let columns = columns_for(&args.columns, given.as_ref())?;
-    if args.device.is_none()
-        && args.columns.iter().chain(&args.sort).any(|key| key.trim_start_matches('-') == "roofline_ms")
-    {
-        return Err(Error::new("roofline_ms is the time on a device: give --device, see lwstat devices"));
-    }
+    args.output.keeps(args.of.files())?;
+    let given = args.of.given()?;
+    let columns = columns_for(&args.of.columns, given.as_ref())?;
     let sort = args.sort.as_deref().map(|sort| match sort.strip_prefix('-') {
         Some(key) => (key, !args.reverse),
         None => (sort, args.reverse),
@@ -138,7 +114,9 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
             filled.extend(columns_for(&[key], given.as_ref())?);
         }
     }
-    let mut comparison = ask(args, filled, given.as_ref())?;
+    let named = args.of.columns.iter().chain([&args.x, &args.y, &args.size, &args.bars].into_iter().flatten());
+    let named = named.map(String::as_str).chain(sort.map(|(key, _)| key));
+    let mut comparison = args.of.ask(filled, named, given.as_ref())?;
     if let Some((key, greatest_first)) = sort
         && let Some(column) = comparison.column(key)
     {
@@ -156,8 +134,8 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         (None, false) => None,
     };
     comparison.keep(|column| columns.iter().any(|other| other.key == column.key));
-    if args.columns.is_empty() {
-        comparison.drop_unknown(&["roofline_ms", "official_macs", "official_params", "top1"]);
+    if args.of.columns.is_empty() {
+        comparison.drop_unknown(&["roofline_ms", "latency_ms", "official_macs", "official_params", "top1"]);
     }
     if let Some(reference) = &args.relative_to {
         comparison.relate(reference)?;
@@ -170,27 +148,4 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         return Err(Error::new("none of the models could be read: the reasons stand in the table"));
     }
     Ok(true)
-}
-
-/// Analyzes the models, with a bar on a terminal.
-fn ask(args: &CompareArgs, columns: Vec<Column>, given: Option<&UserFigures>) -> Result<Comparison> {
-    let sources = sources(&args.models);
-    let bar = match std::io::stderr().is_terminal() {
-        true => indicatif::ProgressBar::new(sources.len() as u64),
-        false => indicatif::ProgressBar::hidden(),
-    };
-    let bindings = args.fixed.bindings()?;
-    let device = args.device.as_deref().map(device::named).transpose()?;
-    let device = device.as_ref();
-    let question = Question {
-        columns,
-        bindings: &bindings,
-        device,
-        given,
-        open: &|path| open(path, &args.fixed),
-        done: &|| bar.inc(1),
-    };
-    let comparison = compare(&sources, question);
-    bar.finish_and_clear();
-    comparison
 }

@@ -37,6 +37,14 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// An error where one of these is given though nothing runs: `flag` is what asks for a run.
+    pub(crate) fn needs(&self, runs: bool, flag: &str) -> Result<()> {
+        match self.given().filter(|_| !runs) {
+            Some(given) => Err(Error::new(format!("{given} is of use only with {flag}"))),
+            None => Ok(()),
+        }
+    }
+
     /// The flag that was given, where one was.
     pub(crate) fn given(&self) -> Option<&'static str> {
         let flags = [(self.threads.is_some(), "--threads"), (self.runs.is_some(), "--runs")];

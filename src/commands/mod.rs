@@ -2,9 +2,12 @@
 
 mod chart;
 pub(crate) mod compare;
+pub(crate) mod correlate;
 pub(crate) mod diff;
+mod host;
 pub(crate) mod lint;
 pub(crate) mod measure;
+mod models;
 pub(crate) mod report;
 mod shared;
 pub(crate) mod verify;

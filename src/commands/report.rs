@@ -9,9 +9,10 @@ use lwstat::cost::{self, METRICS};
 use lwstat::device::Device;
 use lwstat::render::Style;
 use lwstat::summary::{By, View};
-use lwstat::{Error, Report, Result, device, figures};
+use lwstat::{Error, Report, Result, figures};
 
 use super::chart;
+use super::host;
 use super::measure::{RunArgs, measure};
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
@@ -113,12 +114,13 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;
-    let device = args.device.as_deref().map(device::named).transpose()?;
+    let device = args.device.as_deref().map(|name| host::device(name, &args.runs)).transpose()?;
     let plan = args.memory || device.is_some();
     let mut report = if plan { model.report_with_plan(&bindings)? } else { model.report(&bindings)? };
     if let Some(device) = &device {
         report.place_on(device);
     }
+    args.runs.needs(args.latency || args.device.as_deref() == Some("host"), "--latency")?;
     match (args.latency, args.runs.given()) {
         (true, _) => match measure(&model, &bindings, &args.runs) {
             Ok(latency) => report.latency = Some(latency),
@@ -127,8 +129,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
                 report.latency_error = Some(error.without_file().to_string());
             }
         },
-        (false, Some(flag)) => return Err(Error::new(format!("{flag} is of use only with --latency"))),
-        (false, None) => {}
+        (false, _) => {}
     }
     if let Some(path) = &args.chart {
         chart::write(&args.draw(&report, device.as_ref())?, path)?;

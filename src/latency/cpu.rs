@@ -1,7 +1,7 @@
 //! The CPU's name.
 
 /// As the system gives it; where it gives none, architecture and system.
-pub(super) fn name() -> String {
+pub fn name() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/cpuinfo");
     let entry = |key: &str| {

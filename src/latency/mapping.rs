@@ -82,7 +82,7 @@ pub(super) fn latency(
 }
 
 /// Version of tract, as Cargo.toml pins it.
-const VERSION: &str = "0.23.9";
+pub const VERSION: &str = "0.23.9";
 
 /// tract's matrix product: it takes in the nodes that follow it and has the name of the last of them.
 const PRODUCT: &str = "OptMatMul";

@@ -18,6 +18,10 @@ use crate::model::Model;
 #[cfg(feature = "latency")]
 mod cpu;
 #[cfg(feature = "latency")]
+pub use cpu::name as cpu_name;
+#[cfg(feature = "latency")]
+pub use mapping::VERSION as TRACT;
+#[cfg(feature = "latency")]
 pub mod engine;
 #[cfg(feature = "latency")]
 mod external;

@@ -10,8 +10,10 @@ use crate::summary::View;
 use crate::verify::Finding;
 
 mod comparison;
+mod correlation;
 mod csv;
 mod diff;
+mod experiments;
 mod html;
 mod json;
 mod latency;
@@ -21,7 +23,9 @@ pub mod tables;
 mod text;
 
 pub use comparison::COMPARISONS;
+pub use correlation::{CORRELATIONS, Correlated};
 pub use diff::DIFFS;
+pub use experiments::{EXPERIMENTS, Experiments};
 
 /// How a report is shown.
 #[derive(Clone, Debug)]

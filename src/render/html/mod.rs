@@ -135,7 +135,8 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
 }
 
 pub(super) fn measured(models: &[Measured], _: &Style) -> String {
-    let header: Vec<String> = ["Model", "Runs"].into_iter().chain(super::latency::COLUMNS).map(str::to_string).collect();
+    let header: Vec<String> =
+        ["Model", "Runs"].into_iter().chain(super::latency::COLUMNS).map(str::to_string).collect();
     let row = |model: &Measured| {
         let mut row = vec![Cell::Text(crate::report::stem(&model.path))];
         match &model.latency {

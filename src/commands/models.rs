@@ -1,0 +1,100 @@
+//! What commands over many models share: which models, what is asked of them, and asking it.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lwstat::columns::{self, Column};
+use lwstat::compare::{Comparison, Question, compare, sources};
+use lwstat::latency::Latency;
+use lwstat::model::sentence;
+use lwstat::render::number::clean;
+use lwstat::user_figures::UserFigures;
+use lwstat::{Error, Model, Result};
+
+use super::host;
+use super::measure::{RunArgs, measure};
+use super::shared::{FixedArgs, open};
+
+#[derive(Args)]
+pub(crate) struct ModelsArgs {
+    /// Model files, directories (their .onnx files, at any depth), patterns, or - for standard input
+    #[arg(required = true, value_name = "MODEL")]
+    pub(crate) models: Vec<PathBuf>,
+    /// Columns to show, see lwstat columns [default: the main ones, and all of --figures]
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub(crate) columns: Vec<String>,
+    /// Fill the column roofline_ms for this device (see lwstat devices; host: this machine)
+    #[arg(long, value_name = "NAME|FILE.yaml")]
+    pub(crate) device: Option<String>,
+    /// Run every model on this machine with tract, one after the other, and fill the column latency_ms
+    #[arg(long)]
+    pub(crate) latency: bool,
+    #[command(flatten)]
+    pub(crate) runs: RunArgs,
+    /// Add columns from this file, by model name: models: {NAME: {KEY: NUMBER}}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) figures: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fixed: FixedArgs,
+}
+
+impl ModelsArgs {
+    /// The files that are read.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.models.iter().chain(&self.figures).map(PathBuf::as_path)
+    }
+
+    /// What the user's file says.
+    pub(crate) fn given(&self) -> Result<Option<UserFigures>> {
+        let Some(path) = &self.figures else { return Ok(None) };
+        let label = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
+        UserFigures::parse(&text, &label, &columns::all()).map(Some)
+    }
+
+    /// Fills these columns for all models, with a bar on a terminal. An error where a column among `named`, which the user
+    /// asked for, needs what the arguments do not give.
+    pub(crate) fn ask<'k>(
+        &self,
+        columns: Vec<Column>,
+        named: impl Iterator<Item = &'k str> + Clone,
+        given: Option<&UserFigures>,
+    ) -> Result<Comparison> {
+        let missing = |key: &str, present: bool| !present && named.clone().any(|other| other == key);
+        if missing("roofline_ms", self.device.is_some()) {
+            return Err(Error::new("roofline_ms is the time on a device: give --device, see lwstat devices"));
+        }
+        if missing("latency_ms", self.latency) {
+            return Err(Error::new("latency_ms is measured: give --latency"));
+        }
+        self.runs.needs(self.latency || self.device.as_deref() == Some("host"), "--latency")?;
+        let sources = sources(&self.models);
+        let bar = match std::io::stderr().is_terminal() {
+            true => indicatif::ProgressBar::new(sources.len() as u64),
+            false => indicatif::ProgressBar::hidden(),
+        };
+        let bindings = self.fixed.bindings()?;
+        let device = self.device.as_deref().map(|name| host::device(name, &self.runs)).transpose()?;
+        let time = |model: &Model| {
+            let latency = measure(model, &bindings, &self.runs);
+            if let Err(error) = &latency {
+                let _ = writeln!(std::io::stderr(), "not measured: {}", clean(&error.to_string()));
+            }
+            latency
+        };
+        let measure: Option<&dyn Fn(&Model) -> Result<Latency>> = if self.latency { Some(&time) } else { None };
+        let question = Question {
+            columns,
+            bindings: &bindings,
+            device: device.as_ref(),
+            measure,
+            given,
+            open: &|path| open(path, &self.fixed),
+            done: &|| bar.inc(1),
+        };
+        let comparison = compare(&sources, question);
+        bar.finish_and_clear();
+        comparison
+    }
+}
