@@ -121,6 +121,32 @@ pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>
     Ok(cut(groups, view.top))
 }
 
+/// A node that took longer than its roofline time.
+#[derive(Clone, Debug)]
+pub struct BelowRoof<'r> {
+    /// The node.
+    pub node: &'r Row,
+    /// Its measured time, in milliseconds; what was fused into it is in it.
+    pub ms: f64,
+    /// Its roofline time on the device, in milliseconds.
+    pub roofline_ms: f64,
+}
+
+/// The nodes that took longer than the device's roof would have them, the most time lost first: where the time goes that
+/// neither FLOPs nor memory access show. Empty where the report has no latency or no device.
+pub fn below_roof<'r>(report: &'r Report) -> Vec<BelowRoof<'r>> {
+    let times = report.latency.iter().flat_map(|latency| &latency.nodes);
+    let times: Times<'_> = times.map(|node| (node.name.as_str(), node.ms)).collect();
+    let lost = |node: &BelowRoof<'_>| node.ms - node.roofline_ms;
+    let below = |node: &'r Row| {
+        let ms = times.get(node.name.as_str()).copied()?;
+        Some(BelowRoof { node, ms, roofline_ms: node.roofline?.roofline_ms })
+    };
+    let mut found: Vec<BelowRoof<'_>> = report.nodes.iter().filter_map(below).filter(|node| lost(node) > 0.0).collect();
+    found.sort_by(|a, b| lost(b).total_cmp(&lost(a)));
+    found
+}
+
 /// The error for a word that names no metric, with the nearest that does.
 pub fn unknown_metric(word: &str) -> Error {
     let keys: Vec<_> = METRICS.iter().map(|metric| metric.key).collect();

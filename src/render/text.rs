@@ -31,6 +31,7 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         text.push('\n');
         super::latency::lines(latency).iter().for_each(|(label, value)| text += &line(label, value, style));
     }
+    text += &placement::below_roof(report, style);
     text.push('\n');
     text += &table(report, style)?;
     for line in hidden(report)?.into_iter().chain(guidelines_kept(report)) {

@@ -5,6 +5,7 @@ use super::super::number::{clean, duration, quantity};
 use super::line;
 use crate::cost::Unit;
 use crate::device::{Fit, Fits, Placement};
+use crate::report::Report;
 
 pub(super) fn device(placement: &Placement, style: &Style) -> String {
     let (memory, compute) = (placement.memory_bound_nodes, placement.compute_bound_nodes);
@@ -31,6 +32,27 @@ pub(super) fn device(placement: &Placement, style: &Style) -> String {
         text += &line("Flash", &fit(flash, style), style);
     }
     text + &line("RAM", &fit(&placement.ram, style), style)
+}
+
+/// The most nodes that are listed.
+const NODES: usize = 5;
+
+/// Where the measured time goes that the roofline does not explain.
+pub(super) fn below_roof(report: &Report, style: &Style) -> String {
+    let nodes = crate::summary::below_roof(report);
+    let (Some(latency), false) = (&report.latency, nodes.is_empty()) else { return String::new() };
+    let mut text = String::new();
+    for (at, one) in nodes.iter().take(NODES).enumerate() {
+        let times = match one.roofline_ms > 0.0 {
+            true => format!(", ×{:.1} its roofline", one.ms / one.roofline_ms),
+            false => String::new(),
+        };
+        let part = 100.0 * one.ms / latency.median_ms;
+        let words =
+            format!("{} ({part:.1} %{times})  {}  {}", duration(one.ms), clean(&one.node.kind), clean(&one.node.name));
+        text += &line(if at == 0 { "Below the roof" } else { "" }, &words, style);
+    }
+    text
 }
 
 fn fit(fit: &Fit, style: &Style) -> String {
