@@ -82,7 +82,7 @@ function nodes() {
   columns.forEach((column, at) => {
     const width = column.unit !== "text" ? "9rem" : at === 0 ? "26%" : "";
     group.append(Object.assign(element("col"), { style: width && "width:" + width }));
-    const header = element("th", undefined, { scope: "col" });
+    const header = element("th", undefined, { scope: "col", className: column.unit === "text" ? "" : "number" });
     header.setAttribute("aria-sort", "none");
     const button = element("button", column.title, { type: "button" });
     button.addEventListener("click", () => {
