@@ -10,7 +10,9 @@ mod common;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use prost::Message;
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ const HOSTILE: &str =
 struct Browser {
     process: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    answers: Receiver<Vec<u8>>,
     messages: u64,
     session: String,
 }
@@ -39,7 +41,7 @@ impl Drop for Browser {
 
 fn executable() -> Option<String> {
     let folders: Vec<_> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+    let names = ["google-chrome", "google-chrome-stable", "chromium", "chromium-browser", "chrome"];
     let mut paths = names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
     paths.find(|path| path.is_file()).map(|path| path.display().to_string())
 }
@@ -58,8 +60,16 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
-        let mut browser = Browser { process, input, output, messages: 0, session: String::new() };
+        let (input, mut output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
+        let (sender, answers) = channel();
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            while output.read_until(0, &mut bytes).is_ok_and(|count| count > 0) {
+                bytes.pop();
+                let _ = sender.send(std::mem::take(&mut bytes));
+            }
+        });
+        let mut browser = Browser { process, input, answers, messages: 0, session: String::new() };
         let target = browser.ask("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         browser.session = browser.ask("Target.attachToTarget", attach)["sessionId"].as_str().unwrap().to_string();
@@ -80,9 +90,8 @@ impl Browser {
         self.input.write_all(&[0]).unwrap();
         self.input.flush().unwrap();
         loop {
-            let mut bytes = Vec::new();
-            self.output.read_until(0, &mut bytes).unwrap();
-            assert_eq!(bytes.pop(), Some(0), "the browser ended");
+            // A browser that hangs is not to hang the test.
+            let bytes = self.answers.recv_timeout(Duration::from_secs(120)).unwrap();
             let answer: Value = serde_json::from_slice(&bytes).unwrap();
             assert_ne!(answer["method"], "Runtime.exceptionThrown", "{answer}");
             if answer["id"] == self.messages {
@@ -170,6 +179,44 @@ fn page(folder: &Path) -> std::path::PathBuf {
     let output = command.arg(&path).args(["--format", "html", "--output"]).arg(&page).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     page
+}
+
+/// Without a browser: the page has its two scripts and no more, and the embedded JSON gives every name back.
+#[test]
+fn hostile_names_are_text_in_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = std::fs::read_to_string(page(folder.path())).unwrap();
+    assert_eq!(page.matches("<script").count(), 2);
+    assert_eq!(page.matches("</script").count(), 2);
+    assert!(!page.contains("<img"));
+    let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").unwrap();
+    let (data, _) = rest.split_once("</script>").unwrap();
+    let data: Value = serde_json::from_str(data).unwrap();
+    let names: Vec<&str> = data["nodes"].as_array().unwrap().iter().map(|node| node[0].as_str().unwrap()).collect();
+    assert_eq!(names.len(), NODES);
+    assert_eq!(names.iter().filter(|name| name.ends_with(HOSTILE)).count(), 1);
+}
+
+/// A page asks nothing of the network: the only address in it is the name of SVG's namespace.
+#[test]
+fn pages_need_no_network() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    for arguments in [
+        &["graphs/ghostnet_1.0.onnx", "--memory", "--device", "rp2040"][..],
+        &["compare", "graphs", "fixtures/wild"],
+        &["lint", "graphs/ghostnet_1.0.onnx"],
+        &["verify", "graphs/mobilenet_v2_1.0.onnx"],
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lwstat"));
+        let output = command.args(arguments).args(["--format", "html"]).current_dir(root).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let page = String::from_utf8(output.stdout).unwrap().replace("http://www.w3.org/2000/svg", "");
+        for loaded in [" src=", "<link", "@import", "url(", "http:", "https:"] {
+            let where_from =
+                page.find(loaded).map(|at| page[at.saturating_sub(60)..].chars().take(160).collect::<String>());
+            assert_eq!(where_from, None, "{arguments:?}");
+        }
+    }
 }
 
 #[test]

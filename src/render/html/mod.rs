@@ -38,7 +38,7 @@ impl Cell {
         let rank = |rank: &Option<f64>| rank.map(|rank| format!(" data-rank=\"{rank}\"")).unwrap_or_default();
         match self {
             Cell::Text(text) => format!("<td>{}</td>", escape(text)),
-            Cell::Markup(markup) => format!("<td>{markup}</td>"),
+            Cell::Markup(markup) => format!("<td class=\"names\">{markup}</td>"),
             Cell::Number(text, value) => format!("<td class=\"number\"{}>{}</td>", rank(value), escape(text)),
             Cell::Best(text, value) => {
                 format!("<td class=\"number\"{}><strong>{}</strong></td>", rank(value), escape(text))

@@ -197,7 +197,12 @@ fn findings(report: &Report, style: &Style) -> String {
 /// What the script reads: a row for each node and module, as an array in the order of the columns.
 fn data(report: &Report) -> Result<Value> {
     let columns = columns();
-    let counts = |counts: &crate::cost::Counts| columns.iter().map(|index| json!(counts.0[*index])).collect::<Vec<_>>();
+    // A formula is only shown.
+    let count =
+        |count: Option<&Dim>| count.map(|count| count.as_int().map_or_else(|| json!(count.to_string()), Value::from));
+    let counts = |counts: &crate::cost::Counts| -> Vec<Value> {
+        columns.iter().map(|index| json!(count(counts.0[*index].as_ref()))).collect()
+    };
     let shapes: HashMap<&str, &TensorType> =
         report.tensors.iter().map(|tensor| (&*tensor.tensor.name, &tensor.tensor)).collect();
     let placed = report.nodes.iter().any(|row| row.roofline.is_some());
@@ -233,6 +238,6 @@ fn data(report: &Report) -> Result<Value> {
         "nodes": report.nodes.iter().map(node).collect::<Vec<_>>(),
         "metrics": metrics,
         "modules": modules.iter().map(module).collect::<Vec<_>>(),
-        "totals": columns.iter().map(|index| json!(report.totals.counts.0[*index])).collect::<Vec<_>>(),
+        "totals": counts(&report.totals.counts),
     }))
 }
