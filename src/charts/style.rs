@@ -75,3 +75,42 @@ fn rules() -> String {
     // Before the others: a mark's outline is the paper's colour whatever its series.
     (0..SERIES).map(series).collect::<String>() + RULES
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relative luminance, as the Web Content Accessibility Guidelines define it.
+    fn luminance(colour: &str) -> f64 {
+        let part = |at: usize| {
+            let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(1) + 0.7152 * part(3) + 0.0722 * part(5)
+    }
+
+    fn contrast(a: &str, b: &str) -> f64 {
+        let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+        a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn colours_stand_out_on_the_paper() {
+        let (_, light, dark) = COLOURS[0];
+        for (name, on_light, on_dark) in &COLOURS[1..] {
+            let least = match *name {
+                "ink" | "muted" => 4.5,
+                "grid" => 1.0,
+                _ => 3.0,
+            };
+            for (colour, paper) in [(on_light, light), (on_dark, dark)] {
+                assert!(contrast(colour, paper) >= least, "{name} on {paper}: {}", contrast(colour, paper));
+            }
+        }
+    }
+
+    #[test]
+    fn the_light_stylesheet_has_no_custom_properties() {
+        assert!(!light_stylesheet().contains("var("));
+    }
+}

@@ -7,8 +7,11 @@ use crate::dim::Dim;
 use crate::render::Style;
 use crate::render::comparison::{self as shared, Table};
 
+/// Letters of a formula that are shown; all of it stands in JSON and CSV.
+const LONGEST: usize = 28;
+
 pub(in crate::render) fn comparison(comparison: &Comparison, style: &Style) -> String {
-    let Table { mut header, rows: texts } = shared::table(comparison, style, 80);
+    let Table { mut header, rows: texts } = shared::table(comparison, style, LONGEST);
     // A ratio's header stands with it: each column is sorted by itself.
     for at in 1..header.len() {
         if header[at].is_empty() {
@@ -29,7 +32,7 @@ pub(in crate::render) fn comparison(comparison: &Comparison, style: &Style) -> S
                 }
                 let mut row = vec![Cell::Text(label.clone())];
                 row.extend(cells.iter().zip(ranks).map(|(cell, rank)| match (cell.best, rank) {
-                    (true, _) => Cell::Markup(format!("<strong>{}</strong>", escape(&cell.text)), rank),
+                    (true, _) => Cell::Best(cell.text.clone(), rank),
                     (false, Some(_)) => Cell::Number(cell.text.clone(), rank),
                     (false, None) => Cell::Text(cell.text.clone()),
                 }));

@@ -25,10 +25,12 @@ pub(crate) use crate::charts::escape;
 enum Cell {
     /// Text, as it is.
     Text(String),
-    /// Markup, and its rank among the cells of the column.
-    Markup(String, Option<f64>),
+    /// Markup.
+    Markup(String),
     /// A number as text, and its value; unknown values come last.
     Number(String, Option<f64>),
+    /// The best number of its column.
+    Best(String, Option<f64>),
 }
 
 impl Cell {
@@ -36,18 +38,31 @@ impl Cell {
         let rank = |rank: &Option<f64>| rank.map(|rank| format!(" data-rank=\"{rank}\"")).unwrap_or_default();
         match self {
             Cell::Text(text) => format!("<td>{}</td>", escape(text)),
-            Cell::Markup(markup, value) => format!("<td{}>{markup}</td>", rank(value)),
+            Cell::Markup(markup) => format!("<td class=\"names\">{markup}</td>"),
             Cell::Number(text, value) => format!("<td class=\"number\"{}>{}</td>", rank(value), escape(text)),
+            Cell::Best(text, value) => {
+                format!("<td class=\"number\"{}><strong>{}</strong></td>", rank(value), escape(text))
+            }
         }
+    }
+
+    fn is_number(&self) -> bool {
+        matches!(self, Cell::Number(..) | Cell::Best(..))
     }
 }
 
 /// A table whose headers sort it. The first cell of a row names it.
 fn table(caption: &str, header: &[String], rows: &[Vec<Cell>], foot: &str) -> String {
-    let mut text =
-        format!("<div class=\"wide\"><table class=\"sortable\"><caption>{}</caption><thead><tr>", escape(caption));
-    for name in header {
-        text += &format!("<th scope=\"col\" aria-sort=\"none\"><button type=\"button\">{}</button></th>", escape(name));
+    let caption = escape(caption);
+    let mut text = format!(
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table class=\"sortable\">\
+         <caption>{caption}</caption><thead><tr>"
+    );
+    for (at, name) in header.iter().enumerate() {
+        let numbers = rows.iter().any(|row| row.get(at).is_some_and(Cell::is_number));
+        let class = if numbers { " class=\"number\"" } else { "" };
+        let button = format!("<button type=\"button\">{}</button>", escape(name));
+        text += &format!("<th scope=\"col\" aria-sort=\"none\"{class}>{button}</th>");
     }
     text += "</tr></thead><tbody>\n";
     for row in rows {

@@ -80,9 +80,11 @@ function nodes() {
   let drawn = "";
   const group = element("colgroup");
   columns.forEach((column, at) => {
-    const width = column.unit !== "text" ? "9rem" : at === 0 ? "26%" : "";
-    group.append(Object.assign(element("col"), { style: width && "width:" + width }));
-    const header = element("th", undefined, { scope: "col" });
+    const width = column.unit !== "text" ? "7.6rem" : ["", "12rem", "17%", "12rem"][at];
+    const made = element("col");
+    made.style.width = width;
+    group.append(made);
+    const header = element("th", undefined, { scope: "col", className: column.unit === "text" ? "" : "number" });
     header.setAttribute("aria-sort", "none");
     const button = element("button", column.title, { type: "button" });
     button.addEventListener("click", () => {

@@ -56,7 +56,7 @@ pub(in crate::render) fn report(report: &Report, style: &Style) -> Result<String
 
 /// What the script fills.
 const MODULES: &str = "<p id=\"modules-help\">A button opens and closes a module, and so do the right and the left arrow key; \
-up and down go from module to module.</p>\n<div class=\"wide\"><table id=\"modules\" aria-describedby=\"modules-help\"><caption>Modules and what \
+up and down go from module to module.</p>\n<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"modules-heading\"><table id=\"modules\" aria-describedby=\"modules-help\"><caption>Modules and what \
 stands in them</caption><thead><tr></tr></thead><tbody></tbody></table></div>\n\
 <noscript><p>The tree is made by a script.</p></noscript>\n";
 
@@ -172,7 +172,6 @@ fn findings(report: &Report, style: &Style) -> String {
         }
     };
     let row = |finding: &crate::guidelines::Finding| {
-        let first = finding.nodes.first().and_then(|name| places.get(name.as_str()));
         vec![
             Cell::Text(finding.rule.to_string()),
             Cell::Number(
@@ -182,7 +181,7 @@ fn findings(report: &Report, style: &Style) -> String {
             Cell::Number(format!("{:.1}", 100.0 * finding.share), Some(finding.share)),
             Cell::Text(finding.message.clone()),
             Cell::Text(finding.advice.clone()),
-            Cell::Markup(nodes(&finding.nodes), first.map(|place| *place as f64)),
+            Cell::Markup(nodes(&finding.nodes)),
         ]
     };
     let header = ["Rule", "Excess", "Share %", "Finding", "Advice", "Nodes"].map(str::to_string);
@@ -198,7 +197,12 @@ fn findings(report: &Report, style: &Style) -> String {
 /// What the script reads: a row for each node and module, as an array in the order of the columns.
 fn data(report: &Report) -> Result<Value> {
     let columns = columns();
-    let counts = |counts: &crate::cost::Counts| columns.iter().map(|index| json!(counts.0[*index])).collect::<Vec<_>>();
+    // A formula is only shown.
+    let count =
+        |count: Option<&Dim>| count.map(|count| count.as_int().map_or_else(|| json!(count.to_string()), Value::from));
+    let counts = |counts: &crate::cost::Counts| -> Vec<Value> {
+        columns.iter().map(|index| json!(count(counts.0[*index].as_ref()))).collect()
+    };
     let shapes: HashMap<&str, &TensorType> =
         report.tensors.iter().map(|tensor| (&*tensor.tensor.name, &tensor.tensor)).collect();
     let placed = report.nodes.iter().any(|row| row.roofline.is_some());
@@ -234,6 +238,6 @@ fn data(report: &Report) -> Result<Value> {
         "nodes": report.nodes.iter().map(node).collect::<Vec<_>>(),
         "metrics": metrics,
         "modules": modules.iter().map(module).collect::<Vec<_>>(),
-        "totals": columns.iter().map(|index| json!(report.totals.counts.0[*index])).collect::<Vec<_>>(),
+        "totals": counts(&report.totals.counts),
     }))
 }
