@@ -15,6 +15,7 @@
 //! The library neither prints nor exits and keeps no global state; [`Model::read`] takes bytes where there is no file
 //! system. Everything is `Send` and `Sync`, so models can be analyzed in parallel.
 
+pub mod annotate;
 pub mod attributes;
 pub mod charts;
 pub mod columns;

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 use lwstat::render::{COMPARISONS, CORRELATIONS, DIFFS, Formats, number::clean, tables};
 
-use crate::commands::{compare, correlate, diff, lint, measure, print, report, verify};
+use crate::commands::{annotate, compare, correlate, diff, lint, measure, print, report, verify};
 
 mod commands;
 
@@ -38,6 +38,8 @@ enum Command {
     /// Set models side by side; exits 0 where one could be read at least, the others are rows with their reasons
     #[command(mut_arg("format", |arg| arg.value_parser(names(COMPARISONS))))]
     Compare(compare::CompareArgs),
+    /// Write shapes and costs into a copy of a model, for viewers such as Netron; or node data for Model Explorer
+    Annotate(annotate::AnnotateArgs),
     /// Say which column orders models as their latency does, or as another column: rank and linear correlation
     #[command(mut_arg("format", |arg| arg.value_parser(names(CORRELATIONS))))]
     Correlate(correlate::CorrelateArgs),
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Lint(args)) => lint::run(args),
         Some(Command::Compare(args)) => compare::run(args),
+        Some(Command::Annotate(args)) => annotate::run(args),
         Some(Command::Correlate(args)) => correlate::run(args),
         Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Columns) => print(&tables::columns()),

@@ -17,6 +17,8 @@ pub struct Model {
     pub path: String,
     /// Size of the file in bytes, external data not included.
     pub file_bytes: u64,
+    /// The file as it is: the map, or what was read.
+    pub bytes: Bytes,
     /// The decoded file.
     pub proto: ModelProto,
 }
@@ -62,10 +64,10 @@ impl Model {
         if bytes.is_empty() {
             return Err(Error::new("the file is empty").in_file(&path));
         }
-        let proto = ModelProto::decode(bytes).map_err(|error| {
+        let proto = ModelProto::decode(bytes.clone()).map_err(|error| {
             Error::new(format!("it is no ONNX model, or it is cut off: {}", decoding(&error))).in_file(&path)
         })?;
-        Ok(Model { path, file_bytes, proto })
+        Ok(Model { path, file_bytes, bytes, proto })
     }
 
     /// The model's graph, its functions inlined.

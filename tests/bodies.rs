@@ -53,7 +53,8 @@ fn graph(inputs: Vec<ValueInfoProto>, nodes: Vec<NodeProto>, outputs: &[&str]) -
 fn report(graph: GraphProto) -> lwstat::Result<Report> {
     let import = OperatorSetIdProto { version: 17, ..OperatorSetIdProto::default() };
     let proto = ModelProto { ir_version: 8, opset_import: vec![import], graph: Some(graph), ..ModelProto::default() };
-    Model { path: "test.onnx".to_string(), file_bytes: 0, proto }.report(&Bindings::default())
+    Model { path: "test.onnx".to_string(), file_bytes: 0, bytes: Default::default(), proto }
+        .report(&Bindings::default())
 }
 
 /// An output's shape as code.

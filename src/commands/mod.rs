@@ -1,5 +1,6 @@
 //! The commands, a file each: its arguments and what it does with them.
 
+pub(crate) mod annotate;
 mod chart;
 pub(crate) mod compare;
 pub(crate) mod correlate;

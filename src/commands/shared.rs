@@ -44,13 +44,18 @@ pub(crate) enum ColorArg {
     Never,
 }
 
+/// Whether a file that is there is the other.
+pub(crate) fn same_file(output: &Path, input: &Path) -> bool {
+    output
+        .canonicalize()
+        .is_ok_and(|output| output.is_file() && input.canonicalize().is_ok_and(|input| input == output))
+}
+
 impl OutputArgs {
     /// An error where the output would overwrite one of these files, which are read.
     pub(crate) fn keeps<'p>(&self, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
         let Some(output) = &self.output else { return Ok(()) };
-        let Ok(target) = output.canonicalize() else { return Ok(()) };
-        let same = |input: &&Path| input.canonicalize().is_ok_and(|input| input == target && input.is_file());
-        match inputs.into_iter().find(same) {
+        match inputs.into_iter().find(|input| same_file(output, input)) {
             None => Ok(()),
             Some(_) => Err(Error::new("the output would overwrite the input: give -o another file")
                 .in_file(&output.display().to_string())),
@@ -143,12 +148,21 @@ pub(crate) fn emit(text: impl AsRef<[u8]>, path: Option<&Path>) -> Result<()> {
         };
     };
     let label = path.display().to_string();
+    let write =
+        |file: &mut dyn Write| file.write_all(bytes).map_err(|error| Error::new(sentence(&error)).in_file(&label));
+    emit_with(&write, path)
+}
+
+/// Writes a file through a function; it appears whole or not at all.
+pub(crate) fn emit_with(write: &dyn Fn(&mut dyn Write) -> Result<()>, path: &Path) -> Result<()> {
+    let label = path.display().to_string();
     let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
     // What a link points to is replaced, not the link; a device or pipe is written to as it is.
     let target = path.canonicalize();
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return std::fs::write(path, bytes).map_err(fail);
+        let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(fail)?;
+        return write(&mut file);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -156,6 +170,6 @@ pub(crate) fn emit(text: impl AsRef<[u8]>, path: Option<&Path>) -> Result<()> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(fail)?;
-    file.write_all(bytes).map_err(fail)?;
+    write(&mut file).map_err(|error| error.in_file(&label))?;
     file.persist(path).map(|_| ()).map_err(|error| fail(error.error))
 }
