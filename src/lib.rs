@@ -1,7 +1,7 @@
 //! The exact static cost of any ONNX model: MACs, FLOPs, parameters, activations, memory access.
 //!
 //! ```text
-//! x.onnx ─Model::open─▶ Model ─graph─▶ Graph ─infer─▶ Typed ─cost, memory─▶ Report ─render─▶ text | json | csv | md
+//! x.onnx ─Model::open─▶ Model ─graph─▶ Graph ─infer─▶ Typed ─cost, memory─▶ Report ─render─▶ text | json | csv | md | html
 //!                                                                             └─verify─▶ findings
 //! ```
 //!

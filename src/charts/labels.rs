@@ -13,6 +13,9 @@ pub struct Area {
     pub height: f64,
 }
 
+/// A line between two points.
+pub type Segment = ((f64, f64), (f64, f64));
+
 /// A point with its mark's radius and its label's size.
 #[derive(Clone, Copy, Debug)]
 pub struct Labelled {
@@ -66,7 +69,7 @@ impl Area {
     }
 
     /// Whether a line between two points meets the box.
-    fn meets(&self, (a, b): ((f64, f64), (f64, f64))) -> bool {
+    fn meets(&self, (a, b): Segment) -> bool {
         let (mut enter, mut leave) = (0.0f64, 1.0f64);
         for (from, by, low, high) in
             [(a.0, b.0 - a.0, self.x, self.x + self.width), (a.1, b.1 - a.1, self.y, self.y + self.height)]
@@ -88,7 +91,7 @@ impl Area {
 /// A place for each label, all inside `room` and none over another; `None` where a point has no label or there is no room
 /// left. Marks and `lines` are kept free where that is possible. The work grows with the square of the points: give at most
 /// some hundred.
-pub fn place(points: &[Labelled], lines: &[((f64, f64), (f64, f64))], room: Area) -> Vec<Option<Area>> {
+pub fn place(points: &[Labelled], lines: &[Segment], room: Area) -> Vec<Option<Area>> {
     let choices: Vec<Vec<(f64, Area)>> = points.iter().map(|point| choices(point, points, lines, room)).collect();
     let mut places: Vec<Option<Area>> = vec![None; points.len()];
     // Who has the worst best choice goes first; then each may move to where it is better, a few times.
@@ -108,7 +111,7 @@ pub fn place(points: &[Labelled], lines: &[((f64, f64), (f64, f64))], room: Area
 }
 
 /// Places near the point and what each costs, the cheapest first.
-fn choices(point: &Labelled, points: &[Labelled], lines: &[((f64, f64), (f64, f64))], room: Area) -> Vec<(f64, Area)> {
+fn choices(point: &Labelled, points: &[Labelled], lines: &[Segment], room: Area) -> Vec<(f64, Area)> {
     let Some((width, height)) = point.label else { return Vec::new() };
     let mut choices = Vec::new();
     for gap in GAPS {

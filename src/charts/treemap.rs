@@ -20,6 +20,9 @@ struct Module {
     children: Vec<Module>,
 }
 
+/// Deeper levels are drawn as one: nobody sees them, and names from files may have any number.
+const DEEPEST: usize = 32;
+
 /// Height of a module's name above its modules.
 const HEADER: f64 = 17.0;
 
@@ -29,13 +32,13 @@ const HEADER: f64 = 17.0;
 pub fn treemap(report: &Report, metric: &str, depth: usize) -> Result<Chart> {
     let index = index_of(metric).ok_or_else(|| unknown_metric(metric))?;
     let metric = &METRICS[index];
-    let view = View { by: By::Scope, depth, sort: None, top: None };
+    let view = View { by: By::Scope, depth: depth.min(DEEPEST), sort: None, top: None };
     let (groups, _) = groups(report, &view)?;
     if groups.iter().any(|group| group.counts.0[index].as_ref().is_some_and(|count| count.as_int().is_none())) {
         return Err(report.open_sizes("a treemap can be drawn"));
     }
     let mut rest = &groups[..];
-    let modules = children(&mut rest, 0, index, "");
+    let modules = children(&mut rest, 0, index, ("", ""));
     let whole: f64 = modules.iter().map(|module| module.value).sum();
     if whole <= 0.0 {
         let reason = format!("nothing counts as {}: choose another --chart-kind", metric.title);
@@ -52,17 +55,21 @@ pub fn treemap(report: &Report, metric: &str, depth: usize) -> Result<Chart> {
     Ok(plot.finish(&[]))
 }
 
-/// The modules of this level at the start of a list in which each module stands before its own.
-fn children(groups: &mut &[Group], depth: usize, metric: usize, parent: &str) -> Vec<Module> {
+/// The modules of this level at the start of a list in which each module stands before its own; `parent` is the label and
+/// path of the module that they stand in.
+fn children(groups: &mut &[Group], depth: usize, metric: usize, parent: (&str, &str)) -> Vec<Module> {
     let mut modules = Vec::new();
     while let Some((group, rest)) = groups.split_first().filter(|(group, _)| group.depth >= depth) {
         *groups = rest;
         let value = group.counts.0[metric].as_ref().and_then(Dim::as_int).unwrap_or(0) as f64;
-        let path = if parent.is_empty() { group.label.clone() } else { format!("{parent}.{}", group.label) };
+        let below = |outer: &str| match outer {
+            "" => group.label.clone(),
+            outer => format!("{outer}.{}", group.label),
+        };
         // A number alone says nothing: the block's name goes before it.
         let number = group.label.bytes().all(|letter| letter.is_ascii_digit());
-        let label = if number { path.clone() } else { group.label.clone() };
-        let mut inner = children(groups, depth + 1, metric, &path);
+        let (label, path) = (if number { below(parent.0) } else { group.label.clone() }, below(parent.1));
+        let mut inner = children(groups, depth + 1, metric, (&label, &path));
         let own = value - inner.iter().map(|module| module.value).sum::<f64>();
         if !inner.is_empty() && own > 0.0 {
             inner.push(Module { label: String::new(), path: path.clone(), value: own, children: Vec::new() });

@@ -1,12 +1,12 @@
 //! `--chart FILE`: where a chart is written, as what its name says.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lwstat::charts::Chart;
 use lwstat::{Error, Result};
 
-use super::shared::emit;
+use super::shared::emit_bytes;
 
 /// What a chart is written as.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,11 +29,11 @@ pub(crate) fn kind(path: &Path) -> Result<Kind> {
 }
 
 /// Writes a chart; the file appears whole or not at all.
-pub(crate) fn write(chart: &Chart, path: &PathBuf) -> Result<()> {
+pub(crate) fn write(chart: &Chart, path: &Path) -> Result<()> {
     match kind(path)? {
-        Kind::Svg => emit(chart.svg(), Some(path)),
+        Kind::Svg => emit_bytes(chart.svg().as_bytes(), Some(path)),
         #[cfg(feature = "png")]
-        Kind::Png => emit(lwstat::charts::png::png(chart)?, Some(path)),
+        Kind::Png => emit_bytes(&lwstat::charts::png::png(chart)?, Some(path)),
         #[cfg(not(feature = "png"))]
         Kind::Png => Ok(()),
     }

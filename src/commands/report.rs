@@ -54,7 +54,7 @@ pub(crate) struct ReportArgs {
     pub(crate) chart: Option<PathBuf>,
     /// What the chart shows: memory (needs --memory), roofline (needs --device), or a metric (see lwstat metrics) by module
     /// down to --depth
-    #[arg(long, value_name = "KIND", default_value = "macs")]
+    #[arg(long, value_name = "KIND", default_value = "macs", requires = "chart")]
     pub(crate) chart_kind: String,
     /// Exit 1 unless every node's cost is exact
     #[arg(long)]

@@ -138,8 +138,12 @@ pub(crate) fn style<'f>(args: &OutputArgs, view: View, exact: bool, figures: Opt
 }
 
 /// Writes to standard output, or to a file that appears whole or not at all.
-pub(crate) fn emit(text: impl AsRef<[u8]>, path: Option<&Path>) -> Result<()> {
-    let bytes = text.as_ref();
+pub(crate) fn emit(text: &str, path: Option<&Path>) -> Result<()> {
+    emit_bytes(text.as_bytes(), path)
+}
+
+/// As [`emit`], what need not be text.
+pub(crate) fn emit_bytes(bytes: &[u8], path: Option<&Path>) -> Result<()> {
     let Some(path) = path else {
         return match std::io::stdout().write_all(bytes) {
             // The reader has seen enough.

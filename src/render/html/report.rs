@@ -20,6 +20,9 @@ const COLUMNS: &[&str] = &["macs", "flops", "params", "memory_access_bytes"];
 /// Findings that are written out.
 const FINDINGS: usize = 200;
 
+/// Levels of the module tree: names from files may have any number.
+const DEEPEST: usize = 64;
+
 /// Nodes of a finding that are linked.
 const LINKS: usize = 20;
 
@@ -215,7 +218,7 @@ fn data(report: &Report) -> Result<Value> {
         }
         Value::Array(cells)
     };
-    let view = View { by: By::Scope, depth: usize::MAX, sort: None, top: None };
+    let view = View { by: By::Scope, depth: DEEPEST, sort: None, top: None };
     let (modules, _) = groups(report, &view)?;
     let module = |group: &Group| {
         let mut cells = vec![json!(group.depth), json!(group.label), json!(group.nodes)];
