@@ -239,7 +239,16 @@ fn the_page_of_a_large_model_works() {
     assert!((10..200).contains(&rows), "{rows} rows for what is seen");
     assert_eq!(of_browser.value("document.getElementById('found').value"), format!("{NODES} of {NODES} nodes"));
     let opened = of_browser.value("Math.round(performance.getEntriesByType('navigation')[0].domComplete)");
-    eprintln!("the page of {NODES} nodes was complete after {opened} ms");
+    let timed = |action: &str| {
+        format!(
+            "(() => {{ const from = performance.now(); {action}; return Math.round(performance.now() - from); }})()"
+        )
+    };
+    let sorted = of_browser.value(&timed("document.querySelector('#nodes thead th:nth-child(3) button').click()"));
+    let filter = "search.value = 'relu'; search.dispatchEvent(new Event('input'))";
+    let searched = of_browser.value(&timed(&format!("const search = document.getElementById('search'); {filter}")));
+    of_browser.value(&filter.replace("search.", "document.getElementById('search').").replace("relu", ""));
+    eprintln!("{NODES} nodes: complete after {opened} ms, sorted in {sorted} ms, searched in {searched} ms");
 
     sorting(of_browser);
     searching(of_browser);

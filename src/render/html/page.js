@@ -24,12 +24,14 @@ function quantity(value, unit) {
   return (value.toFixed(decimals) + " " + prefixes[step]).trim();
 }
 
+const collator = new Intl.Collator("en", { numeric: true });
+
 // Numbers by size, words by the alphabet, what is neither last whichever way.
 function order(a, b, sign) {
   const rank = (value) => (typeof value === "number" ? 0 : value === null || value === "" ? 2 : 1);
   if (rank(a) !== rank(b)) return rank(a) - rank(b);
   if (typeof a === "number") return sign * (a - b);
-  return a === null ? 0 : sign * String(a).localeCompare(String(b), "en", { numeric: true });
+  return a === null ? 0 : sign * collator.compare(String(a), String(b));
 }
 
 // A header was pressed: numbers begin with the greatest, words with the first.
