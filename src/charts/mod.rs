@@ -1,7 +1,7 @@
 //! Charts: drawings of a comparison or a report as SVG, legible in light and dark, and as PNG.
 //!
-//! A chart is made from numbers that are counted elsewhere; nothing here counts. Each file draws one kind, on [`svg`]'s
-//! canvas, with [`scale`]'s axes.
+//! A chart is made from numbers that are counted elsewhere; nothing here counts. Each file draws one kind, on `svg`'s
+//! canvas, with `scale`'s axes.
 
 pub mod bars;
 pub mod family;
