@@ -103,7 +103,7 @@ fn plain_style() -> lwstat::render::Style<'static> {
 fn no_format_shows_an_unknown_operator_as_free() {
     let report = report(&model("in x f32[2,3]; Relu x -> a; v::Frob a -> y; out y")).unwrap();
     let csv = format!("Frob (v),0,1{},unknown\r\n", ",0".repeat(lwstat::cost::METRICS.len()));
-    for (format, words) in [("text", "≥ 0"), ("csv", &*csv), ("md", "| ≥ 0 |")] {
+    for (format, words) in [("text", "≥ 0"), ("csv", &*csv), ("md", "| ≥ 0 |"), ("html", ">≥ 0<")] {
         let format = lwstat::render::FORMATS.iter().find(|other| other.name == format).unwrap();
         let shown = (format.report)(&report, &plain_style()).unwrap();
         let row = shown.split_inclusive('\n').find(|row| row.contains("Frob (v)")).unwrap_or_default();

@@ -198,7 +198,7 @@ function modules() {
   const hasChildren = (at) => at + 1 < data.modules.length && data.modules[at + 1][0] > data.modules[at][0];
 
   function row(at) {
-    const [level, label, count, ...counts] = data.modules[at];
+    const [level, label, count, unknown, ...counts] = data.modules[at];
     const made = element("tr");
     made.dataset.level = level;
     const name = element("th", undefined, { scope: "row" });
@@ -214,7 +214,9 @@ function modules() {
     }
     made.append(name, element("td", String(count), { className: "number" }));
     counts.forEach((value, index) => {
-      const cell = element("td", quantity(value, data.metrics[index].unit), { className: "number" });
+      // Of what is unknown, the sum is the least.
+      const text = (unknown ? "≥ " : "") + quantity(value, data.metrics[index].unit);
+      const cell = element("td", text, { className: "number" });
       const whole = data.totals[index];
       if (typeof value === "number" && typeof whole === "number" && whole > 0) {
         cell.append(element("span", ((100 * value) / whole).toFixed(1) + " %", { className: "part" }));

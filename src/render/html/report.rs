@@ -221,7 +221,8 @@ fn data(report: &Report) -> Result<Value> {
     let view = View { by: By::Scope, depth: DEEPEST, sort: None, top: None };
     let (modules, _) = groups(report, &view)?;
     let module = |group: &Group| {
-        let mut cells = vec![json!(group.depth), json!(group.label), json!(group.nodes)];
+        let unknown = group.coverage == Coverage::Unknown;
+        let mut cells = vec![json!(group.depth), json!(group.label), json!(group.nodes), json!(unknown)];
         cells.extend(counts(&group.counts));
         Value::Array(cells)
     };
