@@ -133,6 +133,10 @@ pub enum Needs {
     Report,
     /// `Report::memory`.
     MemoryPlan,
+    /// A device that the report is placed on.
+    Device,
+    /// What is published of the model.
+    Figures,
 }
 
 type Entry = Arc<dyn Fn(&Subject) -> Option<Number> + Send + Sync>;
@@ -250,7 +254,8 @@ pub fn all() -> Vec<Column> {
             Lower,
             "The least time on the device of --device: the sum of the nodes' roofline times.",
             roofline,
-        ),
+        )
+        .needing(Needs::Device),
         guideline("G1"),
         guideline("G2"),
         guideline("G3"),
@@ -262,7 +267,8 @@ pub fn all() -> Vec<Column> {
             Lower,
             "The paper's figure, else the first that is published.",
             |of| published(of.figures?, "macs"),
-        ),
+        )
+        .needing(Needs::Figures),
         Column::new(
             "official_params",
             "Official params",
@@ -270,7 +276,8 @@ pub fn all() -> Vec<Column> {
             Lower,
             "The paper's figure, else the first that is published.",
             |of| published(of.figures?, "params"),
-        ),
+        )
+        .needing(Needs::Figures),
         Column::new(
             "top1",
             "Top-1",
@@ -278,7 +285,8 @@ pub fn all() -> Vec<Column> {
             Higher,
             "Published top-1 accuracy on ImageNet, the paper's first.",
             |of| accuracy(of.figures?, |accuracy| accuracy.top1),
-        ),
+        )
+        .needing(Needs::Figures),
         Column::new(
             "top5",
             "Top-5",
@@ -286,7 +294,8 @@ pub fn all() -> Vec<Column> {
             Higher,
             "Published top-5 accuracy on ImageNet, the paper's first.",
             |of| accuracy(of.figures?, |accuracy| accuracy.top5),
-        ),
+        )
+        .needing(Needs::Figures),
     ]);
     columns
 }

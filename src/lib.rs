@@ -16,6 +16,7 @@
 //! system. Everything is `Send` and `Sync`, so models can be analyzed in parallel.
 
 pub mod attributes;
+pub mod check;
 pub mod columns;
 pub mod compare;
 pub mod correlation;

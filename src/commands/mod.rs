@@ -1,7 +1,10 @@
 //! The commands, a file each: its arguments and what it does with them.
 
+pub(crate) mod bless;
+pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod diff;
+pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod measure;
 pub(crate) mod report;

@@ -8,7 +8,8 @@ use crate::report::Report;
 use crate::summary::View;
 use crate::verify::Finding;
 
-mod comparison;
+mod check;
+pub(crate) mod comparison;
 mod csv;
 mod diff;
 mod json;
@@ -18,6 +19,7 @@ pub mod number;
 pub mod tables;
 mod text;
 
+pub use check::{CHECKS, finding_text, schema as check_schema};
 pub use comparison::COMPARISONS;
 pub use diff::DIFFS;
 
