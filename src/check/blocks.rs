@@ -1,11 +1,12 @@
 //! A model as a sequence of blocks: an account coarse enough to be stored, fine enough to say where a change is.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
+use super::align::align;
 use crate::cost::{Counts, METRICS, Row, index_of};
 use crate::diff::Kind;
-use crate::diff::align::Alignment;
-use crate::diff::signature::hash;
 use crate::diff::{items, modules, shapes};
 use crate::dim::Dim;
 use crate::report::Report;
@@ -162,21 +163,7 @@ fn shared<'s>(mut scopes: impl Iterator<Item = &'s str>) -> String {
 /// What is different between the blocks of a baseline and those of now, in the order of now. Blocks are aligned by what
 /// they do, since exporters name them as they like; the deltas add up to those of all blocks.
 pub fn causes(before: &[Block], after: &[Block]) -> Vec<Cause> {
-    let mut alignment = Alignment::new(before.len(), after.len());
-    let kinds = |block: &Block| block.nodes.iter().map(|node| kind(node).to_string()).collect::<Vec<_>>();
-    let codes = |block: &Block| block.counts.0.iter().map(|count| count.as_ref().map(Dim::code)).collect::<Vec<_>>();
-    let levels: [&dyn Fn(&Block) -> u64; 6] = [
-        &|block| hash(&(&block.nodes, codes(block))),
-        &|block| hash(&block.nodes),
-        &|block| hash(&(&block.name, kinds(block))),
-        &|block| hash(&kinds(block)),
-        &|block| hash(&block.name),
-        &|block| hash(&block.nodes.first().map(|node| kind(node).to_string())),
-    ];
-    for level in levels {
-        let hashes = |blocks: &[Block]| blocks.iter().map(level).collect::<Vec<_>>();
-        alignment.in_order(&hashes(before), &hashes(after));
-    }
+    let alignment = align(before, after);
     let same = |item: &crate::diff::Item| match *item {
         (Some(old), Some(new)) => before[old].counts == after[new].counts && before[old].nodes == after[new].nodes,
         _ => false,
@@ -195,7 +182,8 @@ pub fn causes(before: &[Block], after: &[Block]) -> Vec<Cause> {
     causes
 }
 
-fn kind(node: &str) -> &str {
+/// What a node is, its shape left out.
+pub(super) fn kind(node: &str) -> &str {
     node.split(" → ").next().unwrap_or(node)
 }
 
@@ -233,7 +221,17 @@ fn what(old: &[&Block], new: &[&Block]) -> String {
         return format!("{}: {}", count(all.len()), all.iter().take(2).cloned().collect::<Vec<_>>().join(", "));
     }
     if !old.iter().map(|node| kind(node)).eq(new.iter().map(|node| kind(node))) {
-        return format!("{} instead of {}: {}", count(new.len()), old.len(), new[0]);
+        let mut more: BTreeMap<&str, i64> = BTreeMap::new();
+        new.iter().for_each(|node| *more.entry(kind(node)).or_default() += 1);
+        old.iter().for_each(|node| *more.entry(kind(node)).or_default() -= 1);
+        let part = |(kind, count): (&&str, &i64)| match count {
+            0 => None,
+            count if *count > 0 => Some(format!("+{count} {kind}")),
+            count => Some(format!("−{} {kind}", -count)),
+        };
+        let parts: Vec<String> = more.iter().filter_map(part).collect();
+        let parts = if parts.is_empty() { "other order".to_string() } else { parts.join(", ") };
+        return format!("{}: {parts}", new[0]);
     }
     let differ: Vec<_> = old.iter().zip(&new).filter(|(old, new)| old != new).collect();
     match differ.first() {

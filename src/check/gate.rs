@@ -39,6 +39,9 @@ pub struct Question<'a> {
     pub done: &'a (dyn Fn() + Sync),
 }
 
+/// The most models of the baseline that are gone which a finding names.
+const GONE: usize = 3;
+
 /// What is kept of a model while it is judged.
 struct Seen {
     report: Report,
@@ -84,11 +87,15 @@ pub fn check(config: &Config, question: &Question) -> Outcome {
     }
     if let Some(baseline) = question.baseline.filter(|_| !question.bless) {
         let present: BTreeSet<&str> = config.targets.iter().map(|target| &*target.key).collect();
-        for key in baseline.keys().filter(|key| !present.contains(key)) {
+        let gone: Vec<&str> = baseline.keys().filter(|key| !present.contains(key)).collect();
+        if !gone.is_empty() {
+            let named = gone.iter().take(GONE).map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ");
+            let more = gone.len().saturating_sub(GONE);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             other.push(Finding {
                 file: baseline.path.clone(),
                 way_on: "restore the model, or run lwstat bless to take its entry out".to_string(),
-                ..input(&format!("the baseline has \"{key}\", which the configuration no longer names"))
+                ..input(&format!("the baseline has {named}{more}, which the configuration no longer names"))
             });
         }
     }
@@ -196,6 +203,11 @@ impl Gate<'_> {
     }
 
     fn judge(&self, seen: &Seen, checked: &mut Checked) {
+        if self.rules.ask_nothing() {
+            let message = "nothing is asked of it".to_string();
+            let way_on = "give its entry a budget, limits, device, deny or figures".to_string();
+            checked.findings.push(Finding { way_on, ..self.finding(Level::Warn, Rule::Input, message) });
+        }
         self.coverage(seen, &mut checked.findings);
         for (level, tier) in [(Level::Fail, &self.rules.fail), (Level::Warn, &self.rules.warn)] {
             for allowed in &tier.budget {
@@ -511,7 +523,7 @@ impl Gate<'_> {
                 unit: Unit::Share,
                 value: Some(share),
                 limit: format!("{} %", self.rules.from),
-                way_on: "lwstat lint says where and what would change it".to_string(),
+                way_on: "ask lwstat lint where that is and what would change it".to_string(),
                 node: worst.and_then(|worst| worst.nodes.first().cloned()).unwrap_or_default(),
                 ..self.finding(Level::Fail, Rule::Guideline, message)
             });
@@ -548,7 +560,7 @@ impl Gate<'_> {
                         unit: Unit::Count,
                         value: figure.counted.clone().map(|count| Number::Count { count, bound: Bound::Exact }),
                         limit: figure.published.clone(),
-                        way_on: "lwstat verify shows all figures".to_string(),
+                        way_on: "ask lwstat verify for all figures".to_string(),
                         ..self.finding(Level::Fail, Rule::Figure, message)
                     });
                 }

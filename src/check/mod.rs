@@ -1,5 +1,6 @@
 //! The gate for continuous integration: models held against budgets, and against a baseline that was accepted.
 
+mod align;
 pub mod baseline;
 pub mod blocks;
 pub mod config;

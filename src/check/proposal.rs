@@ -20,8 +20,11 @@ const BUDGETS: &[&str] = &["macs", "params", "peak_activation_bytes"];
 const HEAD: &str = "\
 # What a pull request may not exceed: lwstat check holds these models against it (docs/ci.md).
 # Budgets bound the numbers themselves; limits bound their growth against lwstat.baseline.json, which lwstat bless writes.
-defaults:
 ";
+
+/// What is said of models with free dimensions.
+const DIMS: &str =
+    "# Free dimensions are set to 1: give the sizes that the models run with, and set the budgets anew.\n";
 
 /// The limits of a first configuration.
 const LIMITS: &[(&str, &str)] =
@@ -56,7 +59,9 @@ pub fn text(models: &[Proposed]) -> String {
     let gauges = gauges();
     let budgets: Vec<&Column> = BUDGETS.iter().filter_map(|key| gauge(&gauges, key).ok()).collect();
     let limits: Vec<String> = LIMITS.iter().map(|(key, limit)| format!("{key}: {limit}")).collect();
-    let mut text = format!("{HEAD}  limits: {{{}}}\nmodels:\n", limits.join(", "));
+    let free = |model: &Proposed| model.report.as_ref().is_ok_and(|(_, dims)| !dims.is_empty());
+    let note = if models.iter().any(free) { DIMS } else { "" };
+    let mut text = format!("{HEAD}{note}defaults:\n  limits: {{{}}}\nmodels:\n", limits.join(", "));
     for model in models {
         match &model.report {
             Err(error) => {

@@ -32,7 +32,7 @@ impl Alignment {
         Alignment { to_after: vec![None; before], to_before: vec![None; after] }
     }
 
-    fn pair(&mut self, before: usize, after: usize) {
+    pub(crate) fn pair(&mut self, before: usize, after: usize) {
         self.to_after[before] = Some(after);
         self.to_before[after] = Some(before);
     }

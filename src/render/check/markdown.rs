@@ -2,7 +2,7 @@
 
 use super::super::Style;
 use super::super::markdown::escape;
-use super::{change, delta, models, shown, summary, way_on};
+use super::{advice, change, delta, models, shown, summary};
 use crate::check::findings::{Checked, Finding, Level, Measured, Outcome};
 
 /// The most models that a table lists.
@@ -109,9 +109,7 @@ fn details(finding: &Finding, style: &Style) -> String {
     if !finding.node.is_empty() {
         text += &format!("At {}.\n\n", escape(&finding.node));
     }
-    let way_on = way_on(finding);
-    if !way_on.is_empty() {
-        text += &format!("{}.\n\n", escape(way_on.trim_start_matches("; ")));
-    }
+    let advice = advice(finding, "");
+    text += &if advice.is_empty() { advice } else { format!("{}\n\n", escape(&advice)) };
     text + "</details>\n"
 }

@@ -44,6 +44,14 @@ fn way_on(finding: &Finding) -> String {
     if finding.way_on.is_empty() { String::new() } else { format!("; {}", clean(&finding.way_on)) }
 }
 
+/// What can be done, as a sentence; empty where there is nothing to say.
+fn advice(finding: &Finding, asked: &str) -> String {
+    let way_on = clean(&finding.way_on);
+    let mut letters = way_on.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    if first.is_empty() { String::new() } else { format!("{first}{}{asked}.", letters.as_str()) }
+}
+
 /// The message, the blocks that are the cause, and what can be done, for formats without tables.
 fn paragraph(finding: &Finding) -> String {
     let causes = match finding.causes.is_empty() {

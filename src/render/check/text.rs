@@ -3,7 +3,7 @@
 use super::super::Style;
 use super::super::number::clean;
 use super::super::text::{bold, wrap};
-use super::{change, delta, is_cheaper, models, shown, summary};
+use super::{advice, change, delta, is_cheaper, models, shown, summary};
 use crate::check::findings::{Checked, Finding, Level, Outcome};
 
 /// The most models that pass which are listed one by one.
@@ -118,16 +118,10 @@ fn lines(finding: &Finding, indent: &str, file: &str, style: &Style) -> String {
 }
 
 fn way_on(finding: &Finding, indent: &str, style: &Style) -> String {
-    if finding.way_on.is_empty() {
-        return String::new();
-    }
     let asked = match finding.asked {
         0 => String::new(),
         line => format!(" (line {line} of the configuration)"),
     };
-    let way_on = clean(&finding.way_on);
-    let mut letters = way_on.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    let words = format!("{first}{}{asked}.", letters.as_str());
-    format!("{indent}{}\n", wrapped(&words, indent, style))
+    let words = advice(finding, &asked);
+    if words.is_empty() { words } else { format!("{indent}{}\n", wrapped(&words, indent, style)) }
 }
