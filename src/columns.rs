@@ -133,6 +133,10 @@ pub enum Needs {
     Report,
     /// `Report::memory`.
     MemoryPlan,
+    /// A device that the report is placed on.
+    Device,
+    /// What is published of the model.
+    Figures,
 }
 
 type Entry = Arc<dyn Fn(&Subject) -> Option<Number> + Send + Sync>;
@@ -250,7 +254,8 @@ pub fn all() -> Vec<Column> {
             Lower,
             "The least time on the device of --device: the sum of the nodes' roofline times.",
             roofline,
-        ),
+        )
+        .needing(Needs::Device),
         Column::new(
             "latency_ms",
             "Latency",
@@ -270,7 +275,8 @@ pub fn all() -> Vec<Column> {
             Lower,
             "The paper's figure, else the first that is published.",
             |of| published(of.figures?, "macs"),
-        ),
+        )
+        .needing(Needs::Figures),
         Column::new(
             "official_params",
             "Official params",
@@ -278,7 +284,8 @@ pub fn all() -> Vec<Column> {
             Lower,
             "The paper's figure, else the first that is published.",
             |of| published(of.figures?, "params"),
-        ),
+        )
+        .needing(Needs::Figures),
         Column::new(
             "top1",
             "Top-1",
@@ -286,7 +293,8 @@ pub fn all() -> Vec<Column> {
             Higher,
             "Published top-1 accuracy on ImageNet, the paper's first.",
             |of| accuracy(of.figures?, |accuracy| accuracy.top1),
-        ),
+        )
+        .needing(Needs::Figures),
         Column::new(
             "top5",
             "Top-5",
@@ -294,7 +302,8 @@ pub fn all() -> Vec<Column> {
             Higher,
             "Published top-5 accuracy on ImageNet, the paper's first.",
             |of| accuracy(of.figures?, |accuracy| accuracy.top5),
-        ),
+        )
+        .needing(Needs::Figures),
     ]);
     columns
 }

@@ -25,6 +25,12 @@ pub struct Bindings {
     pub sizes: FxHashMap<String, i64>,
 }
 
+/// A shape as people write it: `1x3x224x224`, `scalar`; `None` where it is none.
+pub fn shape(text: &str) -> Option<Vec<Dim>> {
+    let size = |size: &str| size.trim().parse::<i64>().ok().filter(|size| *size >= 0).map(Dim::from);
+    if text == "scalar" { Some(Vec::new()) } else { text.split(['x', '×', ',']).map(size).collect() }
+}
+
 /// What inference found out about a graph.
 #[derive(Debug)]
 pub struct Typed<'g> {

@@ -18,6 +18,7 @@
 pub mod annotate;
 pub mod attributes;
 pub mod charts;
+pub mod check;
 pub mod columns;
 pub mod compare;
 pub mod correlation;

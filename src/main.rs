@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
-use lwstat::render::{COMPARISONS, CORRELATIONS, DIFFS, Formats, number::clean, tables};
+use lwstat::render::{CHECKS, COMPARISONS, CORRELATIONS, DIFFS, Formats, number::clean, tables};
 
-use crate::commands::{annotate, compare, correlate, diff, lint, measure, print, report, verify};
+use crate::commands::{annotate, bless, check, compare, correlate, diff, init, lint, measure, print, report, verify};
 
 mod commands;
 
@@ -35,6 +35,13 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Hold a model against ShuffleNetV2's guidelines G1–G4; exits 1 where a denied one is not kept
     Lint(lint::LintArgs),
+    /// Hold models against their budgets and the baseline; exits 1 where one is broken, 2 where one could not be judged
+    #[command(mut_arg("format", |arg| arg.value_parser(names(CHECKS))))]
+    Check(check::CheckArgs),
+    /// Accept the models as they are: write the baseline that lwstat check holds them against
+    Bless(bless::BlessArgs),
+    /// Write a first lwstat.yaml from the models found here
+    Init(init::InitArgs),
     /// Set models side by side; exits 0 where one could be read at least, the others are rows with their reasons
     #[command(mut_arg("format", |arg| arg.value_parser(names(COMPARISONS))))]
     Compare(compare::CompareArgs),
@@ -56,8 +63,12 @@ enum Command {
     Devices,
     /// Print the table of columns: what compare can show of a model
     Columns,
-    /// Print the JSON schema of --format json
-    Schema,
+    /// Print the JSON schema of --format json, of lwstat.yaml, or of check --format json
+    Schema {
+        /// Of what
+        #[arg(default_value = "report", value_parser = ["report", "config", "check"])]
+        of: String,
+    },
 }
 
 /// The formats of a command that has its own.
@@ -71,6 +82,9 @@ fn main() -> ExitCode {
         None => report::run(&cli.report),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Lint(args)) => lint::run(args),
+        Some(Command::Check(args)) => check::run(args),
+        Some(Command::Bless(args)) => bless::run(args),
+        Some(Command::Init(args)) => init::run(args),
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Annotate(args)) => annotate::run(args),
         Some(Command::Correlate(args)) => correlate::run(args),
@@ -80,7 +94,14 @@ fn main() -> ExitCode {
         Some(Command::Ops) => print(&tables::operators()),
         Some(Command::Metrics) => print(&tables::metrics()),
         Some(Command::Devices) => tables::devices().and_then(|text| print(&text)),
-        Some(Command::Schema) => print(&format!("{:#}\n", lwstat::report::schema().to_value())),
+        Some(Command::Schema { of }) => {
+            let schema = match &**of {
+                "config" => lwstat::check::config::schema(),
+                "check" => lwstat::render::check_schema(),
+                _ => lwstat::report::schema(),
+            };
+            print(&format!("{:#}\n", schema.to_value()))
+        }
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,15 +1,13 @@
 //! Figures that the user gives of models, as columns beside the counted ones.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_yaml::Spanned;
 
 use crate::columns::{Better, Column, Number, Unit};
 use crate::error::{Error, Result};
 use crate::nearest::did_you_mean;
+use crate::yaml::Ordered;
 
 /// The figures of one model by column key.
 pub type Values = BTreeMap<String, f64>;
@@ -41,37 +39,6 @@ struct Description {
     title: Option<String>,
     unit: Option<String>,
     better: Option<Better>,
-}
-
-/// A map in the order of the file.
-struct Ordered<T>(Vec<(Spanned<String>, T)>);
-
-impl<T> Default for Ordered<T> {
-    fn default() -> Ordered<T> {
-        Ordered(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Ordered<T>, D::Error> {
-        struct Entries<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
-            type Value = Ordered<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Ordered<T>, M::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Ordered(entries))
-            }
-        }
-        deserializer.deserialize_map(Entries(PhantomData))
-    }
 }
 
 /// Words that mean something else beside the columns.

@@ -1,8 +1,13 @@
 //! Files that people write: YAML into a type, errors with file and line.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde_yaml::Spanned;
 
 use crate::error::{Error, Result};
+use crate::nearest::did_you_mean;
 
 /// Reads a file's text; `what` is what it should be, in words, and `path` names it. An error has line and column.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &str, what: &str) -> Result<T> {
@@ -13,6 +18,47 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &str, what: &str) -> 
             Some((reason, advice)) => format!("{reason}{}", advice.find(" at line").map_or("", |at| &advice[at..])),
             None => words,
         };
-        Error::new(format!("it is no {what}: {words}")).in_file(path)
+        let hint = misspelt(&words).unwrap_or_default();
+        Error::new(format!("it is no {what}: {words}{hint}")).in_file(path)
     })
+}
+
+/// The key that was probably meant, where the library says which one it does not know and which it does.
+fn misspelt(words: &str) -> Option<String> {
+    let (_, rest) = words.split_once("unknown field `")?;
+    let (word, rest) = rest.split_once("`, expected one of ")?;
+    let known = rest.split(" at line").next()?.split(", ").map(|key| key.trim_matches('`'));
+    Some(did_you_mean(word, known))
+}
+
+/// A map in the order of the file.
+#[derive(Clone)]
+pub(crate) struct Ordered<T>(pub(crate) Vec<(Spanned<String>, T)>);
+
+impl<T> Default for Ordered<T> {
+    fn default() -> Ordered<T> {
+        Ordered(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Ordered<T>, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = Ordered<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Ordered<T>, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
 }

@@ -1,11 +1,14 @@
 //! The commands, a file each: its arguments and what it does with them.
 
 pub(crate) mod annotate;
+pub(crate) mod bless;
 mod chart;
+pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod correlate;
 pub(crate) mod diff;
 mod host;
+pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod measure;
 mod models;

@@ -9,7 +9,7 @@ use lwstat::infer::Bindings;
 use lwstat::model::sentence;
 use lwstat::render::{FORMATS, Format, Style};
 use lwstat::summary::{By, View};
-use lwstat::{Dim, Error, Model, Result};
+use lwstat::{Error, Model, Result};
 
 #[derive(Args)]
 pub(crate) struct FixedArgs {
@@ -69,18 +69,9 @@ impl FixedArgs {
         let mut bindings = Bindings::default();
         for text in &self.input {
             let (name, shape) = split(text, "--input", "NAME=1x3x224x224")?;
-            let shape = match shape {
-                "scalar" => Vec::new(),
-                shape => shape
-                    .split(['x', '×', ','])
-                    .map(|size| size.trim().parse::<i64>().ok().filter(|size| *size >= 0).map(Dim::from))
-                    .collect::<Option<Vec<_>>>()
-                    .ok_or_else(|| {
-                        Error::new(format!(
-                            "--input {text}: \"{shape}\" is no shape: write NAME=1x3x224x224, or NAME=scalar"
-                        ))
-                    })?,
-            };
+            let shape = lwstat::infer::shape(shape).ok_or_else(|| {
+                Error::new(format!("--input {text}: \"{shape}\" is no shape: write NAME=1x3x224x224, or NAME=scalar"))
+            })?;
             if bindings.inputs.iter().any(|(other, _)| other == name) {
                 return Err(Error::new(format!("--input {name} is given twice")));
             }

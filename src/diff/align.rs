@@ -6,15 +6,15 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use super::signature::Signatures;
 
 /// For each node of the first model its counterpart in the second, and the reverse.
-pub(super) struct Alignment {
-    pub(super) to_after: Vec<Option<usize>>,
-    pub(super) to_before: Vec<Option<usize>>,
+pub(crate) struct Alignment {
+    pub(crate) to_after: Vec<Option<usize>>,
+    pub(crate) to_before: Vec<Option<usize>>,
 }
 
 /// Aligns two models: first by all that stands around a node, wherever it stands, then by less and less, in the order in
 /// which nodes run.
 pub(super) fn align(before: &Signatures, after: &Signatures) -> Alignment {
-    let mut alignment = Alignment { to_after: vec![None; before.own.len()], to_before: vec![None; after.own.len()] };
+    let mut alignment = Alignment::new(before.own.len(), after.own.len());
     alignment.same(&before.whole, &after.whole);
     alignment.same(&before.above, &after.above);
     alignment.same(&before.below, &after.below);
@@ -27,7 +27,12 @@ pub(super) fn align(before: &Signatures, after: &Signatures) -> Alignment {
 }
 
 impl Alignment {
-    fn pair(&mut self, before: usize, after: usize) {
+    /// Nothing aligned yet, of so many nodes before and after.
+    pub(crate) fn new(before: usize, after: usize) -> Alignment {
+        Alignment { to_after: vec![None; before], to_before: vec![None; after] }
+    }
+
+    pub(crate) fn pair(&mut self, before: usize, after: usize) {
         self.to_after[before] = Some(after);
         self.to_before[after] = Some(before);
     }
@@ -48,7 +53,7 @@ impl Alignment {
     }
 
     /// Pairs nodes of the same hash that stand in the same order between those that are paired already.
-    fn in_order(&mut self, before: &[u64], after: &[u64]) {
+    pub(crate) fn in_order(&mut self, before: &[u64], after: &[u64]) {
         let open = |hashes: &[u64], other: &[Option<usize>]| -> FxHashSet<u64> {
             hashes.iter().zip(other).filter(|(_, other)| other.is_none()).map(|(hash, _)| *hash).collect()
         };

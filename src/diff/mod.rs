@@ -11,9 +11,9 @@ use crate::dim::Dim;
 use crate::report::{Report, TensorType};
 use crate::summary::levels;
 
-mod align;
-mod signature;
-mod symbols;
+pub(crate) mod align;
+pub(crate) mod signature;
+pub(crate) mod symbols;
 
 use align::{Alignment, align};
 use signature::{Node, signatures};
@@ -110,7 +110,7 @@ pub struct Place {
 
 /// What changed from one model to another.
 pub fn diff(before: &Report, after: &Report) -> Diff {
-    let mut symbols = Symbols::of_inputs(before, after);
+    let mut symbols = Symbols::of_inputs(&before.model.inputs, &after.model.inputs);
     let old = nodes(before, &|dim| dim.clone());
     let new = nodes(after, &|dim| dim.clone());
     let (old_data, new_data) = (data_symbols(before), data_symbols(after));
@@ -223,15 +223,15 @@ fn data_symbols(report: &Report) -> BTreeSet<Arc<str>> {
     names
 }
 
-fn shapes(report: &Report) -> FxHashMap<&str, &TensorType> {
+pub(crate) fn shapes(report: &Report) -> FxHashMap<&str, &TensorType> {
     report.tensors.iter().map(|info| (&*info.tensor.name, &info.tensor)).collect()
 }
 
 /// A node of the first model, of the second, or both.
-type Item = (Option<usize>, Option<usize>);
+pub(crate) type Item = (Option<usize>, Option<usize>);
 
 /// All nodes of both models in one order: that of the second, where those that went stand behind what they stood behind.
-fn items(alignment: &Alignment) -> Vec<Item> {
+pub(crate) fn items(alignment: &Alignment) -> Vec<Item> {
     let mut gone: FxHashMap<Option<usize>, Vec<usize>> = FxHashMap::default();
     let mut behind = None;
     for (at, other) in alignment.to_after.iter().enumerate() {
@@ -259,7 +259,12 @@ const BLOCK: usize = 16;
 const MODULE: usize = 4;
 
 /// Cuts a run of changed nodes into modules; `add` gets each with its path.
-fn modules<'s>(run: &[Item], depth: usize, scope: &dyn Fn(Item) -> &'s str, add: &mut dyn FnMut(&[Item], String)) {
+pub(crate) fn modules<'s>(
+    run: &[Item],
+    depth: usize,
+    scope: &dyn Fn(Item) -> &'s str,
+    add: &mut dyn FnMut(&[Item], String),
+) {
     let level = |item: &Item, depth: usize| levels(scope(*item)).nth(depth).map(str::to_string);
     let Some(first) = run.first() else { return };
     // The levels that all of them share.

@@ -131,7 +131,7 @@ pub(super) fn signatures(
 }
 
 /// The same in every run.
-fn hash(of: &impl Hash) -> u64 {
+pub(crate) fn hash(of: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     of.hash(&mut hasher);
     hasher.finish()

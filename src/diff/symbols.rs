@@ -8,23 +8,23 @@ use crate::report::{Report, TensorType};
 
 /// The second model's symbols in the first one's words.
 #[derive(Default)]
-pub(super) struct Symbols {
+pub(crate) struct Symbols {
     names: BTreeMap<Arc<str>, Dim>,
     taken: BTreeSet<Arc<str>>,
 }
 
 impl Symbols {
     /// The dimensions of inputs at the same place are the same.
-    pub(super) fn of_inputs(before: &Report, after: &Report) -> Symbols {
+    pub(crate) fn of_inputs(before: &[TensorType], after: &[TensorType]) -> Symbols {
         let mut symbols = Symbols::default();
-        for (old, new) in before.model.inputs.iter().zip(&after.model.inputs) {
+        for (old, new) in before.iter().zip(after) {
             symbols.unify(old, new);
         }
         symbols
     }
 
     /// What is a symbol in both shapes is the same.
-    pub(super) fn unify(&mut self, before: &TensorType, after: &TensorType) {
+    pub(crate) fn unify(&mut self, before: &TensorType, after: &TensorType) {
         let (Some(old), Some(new)) = (&before.shape, &after.shape) else { return };
         if old.len() != new.len() {
             return;
@@ -40,7 +40,7 @@ impl Symbols {
     }
 
     /// Names apart what has no counterpart but a name that the first model uses for something else.
-    pub(super) fn close(&mut self, after: &Report) {
+    pub(crate) fn close(&mut self, after: &Report) {
         for name in &after.model.dims {
             if !self.names.contains_key(name) && self.taken.contains(name) {
                 self.names.insert(name.clone(), Dim::symbol(&format!("{name}′")));
@@ -49,7 +49,7 @@ impl Symbols {
     }
 
     /// An expression of the second model in the first one's symbols.
-    pub(super) fn translate(&self, dim: &Dim) -> Dim {
+    pub(crate) fn translate(&self, dim: &Dim) -> Dim {
         match dim.as_int() {
             Some(_) => dim.clone(),
             None => dim.substitute(&|name| self.names.get(name).cloned()),

@@ -51,7 +51,7 @@ fn json(diff: &Diff, _: &Style) -> String {
 }
 
 /// A difference with its sign: `+1.2 M`, `−3.34 MiB`, `0`.
-fn signed(delta: Option<&Dim>, unit: Unit, exact: bool) -> String {
+pub(super) fn signed(delta: Option<&Dim>, unit: Unit, exact: bool) -> String {
     match delta.map(|delta| (delta, delta.as_int())) {
         None => "?".to_string(),
         Some((_, Some(0))) => "0".to_string(),

@@ -152,7 +152,8 @@ pub(super) fn escape(text: &str) -> String {
         match letter {
             // An underscore within a word is one.
             '_' if word(at.checked_sub(1)) && word(Some(at + 1)) => escaped.push(letter),
-            '<' | '>' | '&' | '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' => {
+            // Some sites make mentions and links of the last two.
+            '<' | '>' | '&' | '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '@' | '#' => {
                 escaped.push_str(&format!("&#{};", u32::from(letter)));
             }
             letter => escaped.push(letter),

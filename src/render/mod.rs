@@ -9,7 +9,8 @@ use crate::report::Report;
 use crate::summary::View;
 use crate::verify::Finding;
 
-mod comparison;
+mod check;
+pub(crate) mod comparison;
 mod correlation;
 mod csv;
 mod diff;
@@ -22,6 +23,7 @@ pub mod number;
 pub mod tables;
 mod text;
 
+pub use check::{CHECKS, finding_text, schema as check_schema};
 pub use comparison::COMPARISONS;
 pub use correlation::{CORRELATIONS, Correlated};
 pub use diff::DIFFS;

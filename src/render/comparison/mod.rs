@@ -38,7 +38,7 @@ fn header(column: &Column) -> String {
 }
 
 /// An entry for people.
-fn entry(number: Option<&Number>, unit: &Unit, exact: bool) -> String {
+pub(crate) fn entry(number: Option<&Number>, unit: &Unit, exact: bool) -> String {
     let Some(number) = number else { return UNKNOWN.to_string() };
     match number {
         Number::Word(word) => clean(word),

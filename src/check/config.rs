@@ -1,0 +1,517 @@
+//! The configuration, `lwstat.yaml`: which models, and what is allowed to each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_yaml::Spanned;
+
+use super::limits::{Allowed, Amount, Growth, gauge, gauges};
+use crate::columns::{Column, Needs, Unit};
+use crate::compare::sources;
+use crate::device::{self, Device};
+use crate::error::{Error, Result};
+use crate::guidelines::RULES;
+use crate::infer::{self, Bindings};
+use crate::model::sentence;
+use crate::nearest::did_you_mean;
+use crate::yaml::Ordered;
+
+/// The name of a configuration.
+pub const FILE: &str = "lwstat.yaml";
+
+/// The name of a baseline.
+pub const BASELINE: &str = "lwstat.baseline.json";
+
+/// A configuration, its models found.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Path as given or found.
+    pub path: String,
+    /// Path of the baseline.
+    pub baseline: PathBuf,
+    /// The models, in the order of the file; those of a pattern by path.
+    pub targets: Vec<Target>,
+    /// Entries that name no model, with their lines.
+    pub missing: Vec<(u64, Error)>,
+}
+
+/// A model to check.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What the baseline calls it: the entry's name, else the path from the configuration.
+    pub key: String,
+    /// Path of the file.
+    pub path: PathBuf,
+    /// The line of its entry.
+    pub line: u64,
+    /// What is allowed, and under which sizes.
+    pub rules: Arc<Rules>,
+}
+
+/// What is allowed to a model.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Sizes that are fixed; a dimension must be there.
+    pub bindings: Bindings,
+    /// Sizes that are fixed where the model has such a dimension.
+    pub default_sizes: BTreeMap<String, i64>,
+    /// What fails where it is broken.
+    pub fail: Tier,
+    /// What warns where it is broken.
+    pub warn: Tier,
+    /// The device that the model must fit.
+    pub device: Option<Device>,
+    /// Places among [`RULES`] of guidelines that must be kept.
+    pub deny: Vec<usize>,
+    /// Share of the memory access from which a denied guideline's findings count, in per cent.
+    pub from: f64,
+    /// How well the cost must be known.
+    pub coverage: Coverage,
+    /// Whether published figures must hold.
+    pub figures: Figures,
+    /// The network whose figures they are; the file's stem where it is not given.
+    pub network: Option<String>,
+}
+
+impl Rules {
+    /// Whether every model keeps them that can be read and whose cost is known.
+    pub fn ask_nothing(&self) -> bool {
+        let empty = |tier: &Tier| tier.budget.is_empty() && tier.limits.is_empty();
+        let others = self.device.is_none() && self.deny.is_empty() && self.figures == Figures::Ignore;
+        empty(&self.fail) && empty(&self.warn) && others && self.coverage == Coverage::Bounded
+    }
+}
+
+/// Budgets and limits of one severity.
+#[derive(Clone, Debug, Default)]
+pub struct Tier {
+    /// The most that numbers may be.
+    pub budget: Vec<Allowed<Amount>>,
+    /// The most by which they may be more than in the baseline.
+    pub limits: Vec<Allowed<Growth>>,
+}
+
+/// How well a model's cost must be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Coverage {
+    /// Every node to the unit.
+    Exact,
+    /// Every node to the unit or by an upper bound: what stays within a budget does so for certain.
+    #[default]
+    Bounded,
+    /// Nodes may be unknown: numbers are compared as far as they are known.
+    Unknown,
+}
+
+/// What becomes of published figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Figures {
+    /// They must hold, as `lwstat verify` says.
+    Hold,
+    /// They are not looked at.
+    #[default]
+    Ignore,
+}
+
+/// Models, and what is allowed to each in a pull request.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "lwstat.yaml")]
+struct File {
+    /// The baseline, from the folder of this file [lwstat.baseline.json].
+    baseline: Option<String>,
+    /// What holds for all models where their entries do not say otherwise, key by key.
+    #[serde(default)]
+    defaults: Allowance,
+    /// The models.
+    #[schemars(with = "Vec<Entry>")]
+    models: Vec<Spanned<Entry>>,
+}
+
+/// A model or several.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    /// A file, a directory (all .onnx files below it) or a pattern, from the folder of this file. A pattern or directory
+    /// leaves out files that another entry names.
+    #[schemars(with = "String")]
+    path: Spanned<String>,
+    /// What the baseline and reports call the model [its path]: tells entries of the same file apart.
+    name: Option<String>,
+    /// Shapes of inputs.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    inputs: Ordered<Spanned<String>>,
+    /// The network whose published figures must hold [the file's name].
+    #[serde(rename = "as")]
+    network: Option<String>,
+    /// Sizes of free dimensions.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    dims: Ordered<u32>,
+    /// The most that numbers may be.
+    #[serde(default)]
+    #[schemars(schema_with = "budget_schema")]
+    budget: Ordered<Option<Spanned<String>>>,
+    /// The most by which numbers may be more than in the baseline.
+    #[serde(default)]
+    #[schemars(schema_with = "limits_schema")]
+    limits: Ordered<Option<Spanned<String>>>,
+    /// Budgets and limits that warn and do not fail.
+    #[serde(default)]
+    warn: Warn,
+    /// A device that the model must fit: a name of `lwstat devices`, or a file from the folder of this file.
+    #[schemars(with = "Option<String>")]
+    device: Option<Spanned<String>>,
+    /// Guidelines that must be kept: G1, G2, G3, G4 or all.
+    #[schemars(with = "Option<Vec<String>>")]
+    deny: Option<Vec<Spanned<String>>>,
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
+    #[schemars(with = "Option<f64>")]
+    from: Option<Spanned<f64>>,
+    /// How well the cost must be known [bounded].
+    coverage: Option<Coverage>,
+    /// Whether published figures must hold [ignore].
+    figures: Option<Figures>,
+}
+
+/// What holds for all models.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Allowance {
+    /// Sizes of free dimensions, where a model has them.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    dims: Ordered<u32>,
+    /// The most that numbers may be.
+    #[serde(default)]
+    #[schemars(schema_with = "budget_schema")]
+    budget: Ordered<Option<Spanned<String>>>,
+    /// The most by which numbers may be more than in the baseline.
+    #[serde(default)]
+    #[schemars(schema_with = "limits_schema")]
+    limits: Ordered<Option<Spanned<String>>>,
+    /// Budgets and limits that warn and do not fail.
+    #[serde(default)]
+    warn: Warn,
+    /// A device that the models must fit.
+    #[schemars(with = "Option<String>")]
+    device: Option<Spanned<String>>,
+    /// Guidelines that must be kept: G1, G2, G3, G4 or all.
+    #[schemars(with = "Option<Vec<String>>")]
+    deny: Option<Vec<Spanned<String>>>,
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
+    #[schemars(with = "Option<f64>")]
+    from: Option<Spanned<f64>>,
+    /// How well the cost must be known [bounded].
+    coverage: Option<Coverage>,
+    /// Whether published figures must hold [ignore].
+    figures: Option<Figures>,
+}
+
+/// What warns and does not fail.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Warn {
+    /// The most that numbers should be.
+    #[serde(default)]
+    #[schemars(schema_with = "budget_schema")]
+    budget: Ordered<Option<Spanned<String>>>,
+    /// The most by which numbers should be more than in the baseline.
+    #[serde(default)]
+    #[schemars(schema_with = "limits_schema")]
+    limits: Ordered<Option<Spanned<String>>>,
+}
+
+fn budget_schema(_: &mut SchemaGenerator) -> Schema {
+    keyed(&|gauge| match gauge.unit {
+        Unit::Bytes => "5 MiB",
+        Unit::Milliseconds => "2 ms",
+        Unit::Share => "5 %",
+        _ => "310 M",
+    })
+}
+
+fn limits_schema(_: &mut SchemaGenerator) -> Schema {
+    keyed(&|_| "+1 %")
+}
+
+/// A map by metric; null takes back what the defaults say.
+fn keyed(form: &dyn Fn(&Column) -> &'static str) -> Schema {
+    let property = |gauge: &Column| {
+        let schema = serde_json::json!({
+            "description": gauge.rule,
+            "type": ["string", "number", "null"],
+            "examples": [form(gauge)],
+        });
+        (gauge.key.clone(), schema)
+    };
+    let properties: serde_json::Map<_, _> = gauges().iter().map(property).collect();
+    json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// The schema of a configuration, for editors.
+pub fn schema() -> Schema {
+    schemars::schema_for!(File)
+}
+
+/// The configuration in this folder or the nearest one above it, as a path from the folder.
+pub fn find(folder: &Path) -> Result<PathBuf> {
+    let mut prefix = PathBuf::new();
+    for folder in folder.ancestors() {
+        if folder.join(FILE).is_file() {
+            return Ok(prefix.join(FILE));
+        }
+        prefix.push("..");
+    }
+    Err(Error::new(format!(
+        "there is no {FILE} here or in a folder above: lwstat init writes a first one, -c names another file"
+    )))
+}
+
+/// Reads a configuration and finds its models. Errors name line and column; entries that name no model are
+/// [`Config::missing`].
+pub fn read(path: &Path) -> Result<Config> {
+    let label = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let file: File = crate::yaml::parse(&text, &label, "configuration of lwstat check")?;
+    let mut reader = Reader { folder, gauges: gauges(), devices: BTreeMap::new() };
+    let mut config = Config {
+        path: label.clone(),
+        baseline: folder.join(file.baseline.as_deref().unwrap_or(BASELINE)),
+        targets: Vec::new(),
+        missing: Vec::new(),
+    };
+    reader.targets(&file, &mut config).map_err(|error| error.in_file(&label))?;
+    Ok(config)
+}
+
+struct Reader<'f> {
+    folder: &'f Path,
+    gauges: Vec<Column>,
+    devices: BTreeMap<String, Device>,
+}
+
+fn at<T>(place: &Spanned<T>, reason: impl std::fmt::Display) -> Error {
+    Error::new(format!("line {}, column {}: {reason}", place.referenced.line(), place.referenced.column()))
+}
+
+impl Reader<'_> {
+    fn targets(&mut self, file: &File, config: &mut Config) -> Result<()> {
+        let defaults = Entry::of(&file.defaults);
+        // Mistakes in the defaults are errors though no model uses them.
+        self.rules(&defaults, &Rules::default())?;
+        let mut plain = BTreeSet::new();
+        for entry in file.models.iter().filter(|entry| !self.is_many(&entry.value.path.value)) {
+            plain.insert(normal(&self.folder.join(&*entry.value.path.value)));
+        }
+        let mut keys: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in &file.models {
+            let base = self.rules(&defaults, &Rules::default())?;
+            let rules =
+                Arc::new(self.rules(&entry.value, &Rules { default_sizes: sizes(&file.defaults.dims), ..base })?);
+            let (place, line) = (&entry.value.path, entry.value.path.referenced.line());
+            if place.value.is_empty() {
+                return Err(at(place, "the path is empty: name a model, a directory or a pattern"));
+            }
+            let many = self.is_many(&place.value);
+            let (mut found, mut left_out) = (0, 0);
+            for source in sources(&[self.joined(&place.value)]) {
+                let path = match source {
+                    Ok(path) => normal(&path),
+                    Err(error) => {
+                        config.missing.push((line, error.without_file().in_file(&place.value)));
+                        found += 1;
+                        continue;
+                    }
+                };
+                if many && plain.contains(&path) {
+                    left_out += 1;
+                    continue;
+                }
+                found += 1;
+                if many && entry.value.name.is_some() && found > 1 {
+                    return Err(at(place, "a name is for one model, the path matches several: leave it out"));
+                }
+                let key = entry.value.name.clone().unwrap_or_else(|| self.key(&path));
+                if let Some(other) = keys.insert(key.clone(), line) {
+                    let reason =
+                        format!("\"{key}\" is a model of line {other} already: give one of the entries a name");
+                    return Err(at(place, reason));
+                }
+                config.targets.push(Target { key, path, line, rules: Arc::clone(&rules) });
+            }
+            if found + left_out == 0 {
+                config.missing.push((line, Error::new("it names no model").in_file(&place.value)));
+            }
+        }
+        if config.targets.is_empty() && config.missing.is_empty() {
+            return Err(Error::new("it names no models: lwstat init --force writes an entry for each that it finds"));
+        }
+        Ok(())
+    }
+
+    fn is_many(&self, path: &str) -> bool {
+        let joined = self.folder.join(path);
+        joined.is_dir() || (!joined.exists() && path.contains(['*', '?', '[']))
+    }
+
+    /// The path from where the program runs. Of a pattern, the folder is no part.
+    fn joined(&self, path: &str) -> PathBuf {
+        let joined = self.folder.join(path);
+        match self.is_many(path) && !joined.is_dir() && !Path::new(path).is_absolute() {
+            true => PathBuf::from(glob::Pattern::escape(&self.folder.display().to_string())).join(path),
+            false => joined,
+        }
+    }
+
+    /// What a path is called: from the folder of the configuration, with slashes.
+    fn key(&self, path: &Path) -> String {
+        let folder = normal(self.folder);
+        path.strip_prefix(&folder).unwrap_or(path).display().to_string().replace('\\', "/")
+    }
+
+    fn rules(&mut self, entry: &Entry, base: &Rules) -> Result<Rules> {
+        let mut rules = base.clone();
+        for (name, shape) in &entry.inputs.0 {
+            let sizes = infer::shape(&shape.value)
+                .ok_or_else(|| at(shape, format!("\"{}\" is no shape: write 1x3x224x224, or scalar", shape.value)))?;
+            rules.bindings.inputs.push((name.value.clone(), sizes));
+        }
+        rules.bindings.sizes.extend(sizes(&entry.dims));
+        self.budget(&entry.budget, &mut rules.fail.budget)?;
+        self.limits(&entry.limits, &mut rules.fail.limits)?;
+        self.budget(&entry.warn.budget, &mut rules.warn.budget)?;
+        self.limits(&entry.warn.limits, &mut rules.warn.limits)?;
+        if let Some(name) = &entry.device {
+            rules.device = Some(self.device(name)?);
+        }
+        if let Some(names) = &entry.deny {
+            rules.deny = Vec::new();
+            for name in names {
+                match RULES.iter().position(|rule| rule.id == name.value) {
+                    Some(rule) if !rules.deny.contains(&rule) => rules.deny.push(rule),
+                    Some(_) => {}
+                    None if name.value == "all" => rules.deny = (0..RULES.len()).collect(),
+                    None => {
+                        let ids = || RULES.iter().map(|rule| rule.id).chain(["all"]);
+                        let hint = did_you_mean(&name.value, ids());
+                        let ids = ids().collect::<Vec<_>>().join(", ");
+                        return Err(at(
+                            name,
+                            format!("there is no guideline \"{}\"{hint}: write one of {ids}", name.value),
+                        ));
+                    }
+                }
+            }
+        }
+        if let Some(from) = &entry.from {
+            if !(0.0..=100.0).contains(&from.value) {
+                return Err(at(from, "from is a share of the memory access in per cent: write 0 to 100"));
+            }
+            rules.from = from.value;
+        }
+        rules.coverage = entry.coverage.unwrap_or(rules.coverage);
+        rules.figures = entry.figures.unwrap_or(rules.figures);
+        rules.network = entry.network.clone().or(rules.network);
+        let tiers = [&rules.fail, &rules.warn];
+        let mut used = tiers.iter().flat_map(|tier| {
+            let budget = tier.budget.iter().map(|allowed| (allowed.gauge, allowed.line));
+            budget.chain(tier.limits.iter().map(|allowed| (allowed.gauge, allowed.line)))
+        });
+        match used.find(|(gauge, _)| self.gauges[*gauge].needs == Needs::Device && rules.device.is_none()) {
+            // The entries may name the device.
+            Some((gauge, line)) if !entry.path.value.is_empty() => {
+                let key = &self.gauges[gauge].key;
+                Err(Error::new(format!("line {line}: {key} is the time on a device: give device, see lwstat devices")))
+            }
+            _ => Ok(rules),
+        }
+    }
+
+    fn budget(&self, map: &Ordered<Option<Spanned<String>>>, into: &mut Vec<Allowed<Amount>>) -> Result<()> {
+        self.keyed(map, into, &Amount::parse)
+    }
+
+    fn limits(&self, map: &Ordered<Option<Spanned<String>>>, into: &mut Vec<Allowed<Growth>>) -> Result<()> {
+        self.keyed(map, into, &Growth::parse)
+    }
+
+    /// Sets what a map says of each metric; null takes back what is there.
+    fn keyed<T>(
+        &self,
+        map: &Ordered<Option<Spanned<String>>>,
+        into: &mut Vec<Allowed<T>>,
+        parse: &dyn Fn(&str, &Column) -> std::result::Result<T, String>,
+    ) -> Result<()> {
+        for (key, text) in &map.0 {
+            let column = gauge(&self.gauges, &key.value).map_err(|reason| at(key, reason))?;
+            let place = self.gauges.iter().position(|gauge| gauge.key == column.key).unwrap_or_default();
+            into.retain(|allowed| allowed.gauge != place);
+            if let Some(text) = text {
+                let most = parse(&text.value, column).map_err(|reason| at(text, reason))?;
+                let line = key.referenced.line();
+                into.push(Allowed { gauge: place, most, text: text.value.trim().to_string(), line });
+            }
+        }
+        into.sort_by_key(|allowed| allowed.gauge);
+        Ok(())
+    }
+
+    fn device(&mut self, name: &Spanned<String>) -> Result<Device> {
+        if let Some(device) = self.devices.get(&name.value) {
+            return Ok(device.clone());
+        }
+        let is_file = name.value.ends_with(".yaml") || name.value.ends_with(".yml");
+        let path = if is_file { self.folder.join(&name.value).display().to_string() } else { name.value.clone() };
+        let device = device::named(&path).map_err(|error| at(name, error))?;
+        self.devices.insert(name.value.clone(), device.clone());
+        Ok(device)
+    }
+}
+
+impl Entry {
+    /// The defaults as an entry that names no model.
+    fn of(defaults: &Allowance) -> Entry {
+        Entry {
+            path: Spanned::new(String::new(), serde_yaml::Location::UNKNOWN, serde_yaml::Location::UNKNOWN),
+            name: None,
+            inputs: Ordered::default(),
+            network: None,
+            dims: Ordered::default(),
+            budget: defaults.budget.clone(),
+            limits: defaults.limits.clone(),
+            warn: defaults.warn.clone(),
+            device: defaults.device.clone(),
+            deny: defaults.deny.clone(),
+            from: defaults.from.clone(),
+            coverage: defaults.coverage,
+            figures: defaults.figures,
+        }
+    }
+}
+
+fn sizes(dims: &Ordered<u32>) -> BTreeMap<String, i64> {
+    dims.0.iter().map(|(name, size)| (name.value.clone(), i64::from(*size))).collect()
+}
+
+/// A path without `.` and without `NAME/..`, links not followed.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    normal
+}

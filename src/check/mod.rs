@@ -1,0 +1,10 @@
+//! The gate for continuous integration: models held against budgets, and against a baseline that was accepted.
+
+mod align;
+pub mod baseline;
+pub mod blocks;
+pub mod config;
+pub mod findings;
+pub mod gate;
+pub mod limits;
+pub mod proposal;

@@ -1,0 +1,53 @@
+//! JUnit XML: a test case for each model, as most CI systems show test results.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::super::Style;
+use super::{finding_text, paragraph};
+use crate::check::findings::{Finding, Level, Outcome};
+
+pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
+    let mut suite = TestSuite::new(outcome.config.as_str());
+    for finding in &outcome.other {
+        suite.add_test_case(case(&finding.file, &[finding]));
+    }
+    for model in &outcome.models {
+        suite.add_test_case(case(&model.key, &model.findings.iter().collect::<Vec<_>>()));
+    }
+    let mut report = Report::new("lwstat check");
+    report.add_test_suite(suite);
+    match report.to_string() {
+        Ok(text) => text + "\n",
+        // The library fails where the writer does, and a string takes all.
+        Err(_) => String::new(),
+    }
+}
+
+fn case(name: &str, findings: &[&Finding]) -> TestCase {
+    let level = findings.iter().map(|finding| finding.level).max();
+    let kind = match level {
+        Some(Level::Error) => Some(NonSuccessKind::Error),
+        Some(Level::Fail) => Some(NonSuccessKind::Failure),
+        _ => None,
+    };
+    let lines = findings.iter().map(|finding| paragraph(finding)).collect::<Vec<_>>().join("\n");
+    let Some(kind) = kind else {
+        let mut case = TestCase::new(name, TestCaseStatus::success());
+        case.set_classname("lwstat");
+        if !lines.is_empty() {
+            case.set_system_out(lines);
+        }
+        return case;
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    let worst = findings.iter().find(|finding| Some(finding.level) == level);
+    if let Some(worst) = worst {
+        let more = if findings.len() > 1 { format!(" (and {} more)", findings.len() - 1) } else { String::new() };
+        status.set_type(worst.rule.id());
+        status.set_message(format!("{}{more}", finding_text(worst)));
+    }
+    status.set_description(lines);
+    let mut case = TestCase::new(name, status);
+    case.set_classname("lwstat");
+    case
+}

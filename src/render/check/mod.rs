@@ -1,0 +1,146 @@
+//! What came of a check in each format, and what the formats share: how bad it is, numbers, causes.
+
+use super::Formats;
+use super::diff::signed;
+use super::number::clean;
+use crate::check::blocks::Cause;
+use crate::check::findings::{Finding, Level, Measured, Outcome};
+use crate::check::gate::{growth, spoken};
+use crate::columns::{Number, Unit};
+use crate::cost;
+
+mod github;
+mod gitlab;
+mod json;
+mod junit;
+mod markdown;
+mod sarif;
+mod text;
+
+pub use json::schema;
+
+/// The formats of a check.
+pub static CHECKS: Formats<Outcome> = &[
+    ("text", text::outcome),
+    ("json", json::outcome),
+    ("md", markdown::outcome),
+    ("junit", junit::outcome),
+    ("sarif", sarif::outcome),
+    ("github", github::outcome),
+    ("gitlab", gitlab::outcome),
+];
+
+/// The most causes of a finding that formats for people list.
+const CAUSES: usize = 5;
+
+/// A finding in one line: file, message, way on.
+pub fn finding_text(finding: &Finding) -> String {
+    let file = if finding.file.is_empty() { String::new() } else { format!("{}: ", clean(&finding.file)) };
+    format!("{file}{}{}", clean(&finding.message), way_on(finding))
+}
+
+/// What can be done, behind a message.
+fn way_on(finding: &Finding) -> String {
+    if finding.way_on.is_empty() { String::new() } else { format!("; {}", clean(&finding.way_on)) }
+}
+
+/// What can be done, as a sentence; empty where there is nothing to say.
+fn advice(finding: &Finding, asked: &str) -> String {
+    let way_on = clean(&finding.way_on);
+    let mut letters = way_on.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    if first.is_empty() { String::new() } else { format!("{first}{}{asked}.", letters.as_str()) }
+}
+
+/// The message, the blocks that are the cause, and what can be done, for formats without tables.
+fn paragraph(finding: &Finding) -> String {
+    let causes = match finding.causes.is_empty() {
+        true => String::new(),
+        false => format!(". Blocks: {}", causes(finding).join("; ")),
+    };
+    format!("{}{causes}{}", clean(&finding.message), way_on(finding))
+}
+
+/// The first causes, a line each, and how many more there are.
+fn causes(finding: &Finding) -> Vec<String> {
+    let line = |cause: &Cause| {
+        let delta = delta(finding, cause, false);
+        format!("{delta} {} ({})", clean(&cause.block), clean(&cause.what))
+    };
+    let mut lines: Vec<String> = finding.causes.iter().take(CAUSES).map(line).collect();
+    let more = finding.causes.len().saturating_sub(CAUSES);
+    if more > 0 {
+        lines.push(format!("{more} more"));
+    }
+    lines
+}
+
+/// By how much a cause makes the finding's metric more.
+fn delta(finding: &Finding, cause: &Cause, exact: bool) -> String {
+    let unit = if finding.unit == Unit::Bytes { cost::Unit::Bytes } else { cost::Unit::Count };
+    signed(cause.delta(&finding.metric), unit, exact)
+}
+
+/// A number for people; empty where there is none.
+fn shown(number: Option<&Number>, unit: &Unit, exact: bool) -> String {
+    match (number, exact) {
+        (None, _) => String::new(),
+        (Some(number), false) => spoken(number, unit),
+        (Some(number), true) => super::comparison::entry(Some(number), unit, true),
+    }
+}
+
+/// A change against the baseline in per cent; empty where there is none to tell.
+fn change(measured: &Measured) -> String {
+    match (&measured.baseline, &measured.value) {
+        (Some(old), Some(new)) if old == new => "0".to_string(),
+        (Some(old), Some(new)) => match (old.real(), new.real()) {
+            (Some(old), Some(new)) if old > 0.0 => growth(old, new),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    }
+}
+
+/// Whether a number that has a limit is less than in the baseline.
+fn is_cheaper(measured: &Measured) -> bool {
+    let both = measured.baseline.as_ref().and_then(Number::real).zip(measured.value.as_ref().and_then(Number::real));
+    !measured.limit.is_empty() && both.is_some_and(|(old, new)| new < old)
+}
+
+fn models(count: usize) -> String {
+    if count == 1 { "1 model".to_string() } else { format!("{count} models") }
+}
+
+/// `17 models: 15 pass, 1 warns, 1 fails, 1 cannot be judged`, what is none left out.
+fn summary(outcome: &Outcome) -> String {
+    let parts = [
+        (None, "passes", "pass"),
+        (Some(Level::Warn), "warns", "warn"),
+        (Some(Level::Fail), "fails", "fail"),
+        (Some(Level::Error), "cannot be judged", "cannot be judged"),
+    ];
+    let part = |(level, one, many): &(Option<Level>, &str, &str)| {
+        let count = outcome.count(*level);
+        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+    };
+    let counts: Vec<String> = parts.iter().filter_map(part).collect();
+    let other = match outcome.other.len() {
+        0 => String::new(),
+        1 => "; 1 error in the configuration or the baseline".to_string(),
+        count => format!("; {count} errors in the configuration or the baseline"),
+    };
+    format!("{}: {}{other}", models(outcome.models.len()), counts.join(", "))
+}
+
+/// What a finding is known by from run to run, whatever its numbers.
+fn fingerprint(finding: &Finding) -> String {
+    let model = if finding.model.is_empty() { &finding.file } else { &finding.model };
+    let which = if finding.metric.is_empty() { &finding.message } else { &finding.metric };
+    format!("lwstat/{}/{}/{which}", finding.rule.id(), model)
+}
+
+/// The line to point at: files that are no text have one.
+fn line(finding: &Finding) -> u64 {
+    finding.line.max(1)
+}

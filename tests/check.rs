@@ -1,0 +1,376 @@
+//! The gate as people use it: configurations, baselines and git repositories in folders made for the test.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+#[path = "check/folder.rs"]
+mod folder;
+#[path = "check/formats.rs"]
+mod formats;
+#[path = "check/many.rs"]
+mod many;
+
+use folder::{Folder, net, renamed};
+
+const LIMITS: &str = "models:\n  - path: net.onnx\n    limits: {macs: +0, params: +1 %, peak_activation_bytes: +0}\n";
+
+#[test]
+fn a_widened_block_fails_by_name_until_it_is_blessed() {
+    let folder = Folder::new();
+    if !folder.is_repository() {
+        eprintln!("skipped: there is no git here");
+        return;
+    }
+    folder.write("lwstat.yaml", LIMITS);
+    folder.model("net.onnx", &net([16, 16, 16, 16]));
+    folder.run(&["bless"]).code(0);
+    folder.git(&["add", "."]);
+    folder.git(&["commit", "-m", "net"]);
+    folder.run(&["check"]).code(0).says("1 model: 1 passes");
+
+    folder.git(&["checkout", "-b", "wider"]);
+    folder.model("net.onnx", &net([16, 16, 24, 16]));
+    let check = folder.run(&["check"]);
+    check.code(1).says("macs grew from").says("+32.77 k  stage2_expand: Conv 1×1 → 1×24×16×16 instead of 1×16×16×16");
+    for other in ["stage0", "stage1", "stage3"] {
+        check.says_not(other);
+    }
+    // Each finding by itself, in the words of JSON.
+    let json = folder.json(&["check", "--format", "json"]);
+    let finding = &json["models"][0]["findings"][0];
+    assert_eq!(finding["metric"], "macs");
+    assert_eq!(finding["value"].as_i64().unwrap() - finding["baseline"].as_i64().unwrap(), 2 * 8 * 8 * 256);
+    assert_eq!(finding["blocks"].as_array().unwrap().len(), 1);
+    assert_eq!(finding["blocks"][0]["block"], "stage2_expand");
+    assert_eq!(finding["blocks"][0]["node"], "stage2_expand");
+
+    folder.run(&["bless"]).code(0).says("1 model accepted, 1 new or changed");
+    folder.run(&["check"]).code(0);
+    // A line a total and a line a block: no others differ.
+    let changed = folder.git(&["diff", "--numstat", "lwstat.baseline.json"]);
+    let (added, removed) = changed.split_once('\t').unwrap();
+    let totals = folder.git(&["diff", "-U0", "lwstat.baseline.json"]);
+    let blocks = totals.lines().filter(|line| line.starts_with('+') && line.contains("\"block\"")).count();
+    assert_eq!(blocks, 1, "{totals}");
+    assert_eq!(added, removed.split('\t').next().unwrap());
+    assert!(added.parse::<usize>().unwrap() < 16, "{totals}");
+}
+
+#[test]
+fn the_baseline_is_the_same_every_time() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", "models: [{path: '*.onnx', limits: {macs: 0}}]");
+    folder.model("b.onnx", &net([8, 8, 8, 8]));
+    folder.model("a.onnx", &net([8, 16, 8, 8]));
+    folder.run(&["bless"]).code(0);
+    let first = folder.read("lwstat.baseline.json");
+    folder.run(&["bless"]).code(0).says("nothing changed");
+    std::fs::remove_file(folder.path("lwstat.baseline.json")).unwrap();
+    folder.run(&["bless"]).code(0);
+    assert_eq!(folder.read("lwstat.baseline.json"), first);
+    assert!(first.find("a.onnx").unwrap() < first.find("b.onnx").unwrap());
+}
+
+/// Exporters name nodes as they like, and one folds what the other keeps.
+#[test]
+fn another_export_of_the_same_network_passes() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", LIMITS);
+    folder.model("net.onnx", &net([16, 24, 16, 8]));
+    folder.run(&["bless"]).code(0);
+    folder.model("net.onnx", &renamed(&net([16, 24, 16, 8])));
+    folder.run(&["check"]).code(0);
+    // A change beside other names is found where it is.
+    folder.model("net.onnx", &renamed(&net([16, 32, 16, 8])));
+    let json = folder.json(&["check", "--format", "json"]);
+    let blocks = json["models"][0]["findings"][0]["blocks"].as_array().unwrap();
+    assert_eq!(blocks.len(), 1);
+    assert_eq!(blocks[0]["what"], "Conv 1×1 → 1×32×16×16 instead of 1×24×16×16");
+
+    for (before, after) in [
+        ("graphs/mobilenet_v2_1.0.onnx", "fixtures/exports/tv_mobilenet_v2.dynamo.onnx"),
+        ("fixtures/exports/tv_shufflenet_v2_x1_0.ts.onnx", "fixtures/exports/tv_shufflenet_v2_x1_0.dynamo.onnx"),
+        ("fixtures/exports/tv_squeezenet1_1.ts.onnx", "fixtures/exports/tv_squeezenet1_1.dynamo.onnx"),
+    ] {
+        folder.copy(before, "net.onnx");
+        folder.run(&["bless"]).code(0);
+        folder.copy(after, "net.onnx");
+        folder.run(&["check"]).code(0);
+    }
+}
+
+/// Formulas are compared for all sizes, whatever the exporter calls its dimensions.
+#[test]
+fn open_sizes_are_compared_as_formulas() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {macs: +10 %}}]");
+    let net = |dim: &str, width: usize| {
+        format!("in x f32[{dim},8]; init w f32[8,{width}]; m=MatMul x w -> y; r=Relu y -> z; out z")
+    };
+    folder.model("net.onnx", &net("batch", 100));
+    folder.run(&["bless"]).code(0);
+    for (dim, width, code) in [("batch", 100, 0), ("n", 100, 0), ("n", 110, 0), ("n", 111, 1), ("n", 90, 0)] {
+        folder.model("net.onnx", &net(dim, width));
+        folder.run(&["check"]).code(code);
+    }
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, budget: {macs: 1 M}}]");
+    folder.run(&["check"]).code(2).says("macs depends on open sizes").says("give the entry dims: {n: 1}");
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {n: 4}, budget: {macs: 1 M}}]");
+    folder.run(&["check"]).code(0);
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {batch: 4}, budget: {macs: 1 M}}]");
+    folder.run(&["check"]).code(2).says("there is no free dimension \"batch\": the model has n");
+    folder.write("lwstat.yaml", "defaults: {dims: {n: 4, b: 1}}\nmodels: [{path: net.onnx, budget: {macs: 1 M}}]");
+    folder.run(&["check"]).code(2).says("no model has a free dimension \"b\"");
+}
+
+/// What cannot be judged never passes, and a sentence says what to do.
+#[test]
+fn what_cannot_be_judged_exits_2() {
+    let entry = |rest: &str| format!("models:\n  - path: net.onnx\n    {rest}\n");
+    for (config, said) in [
+        (entry("budget: {mcas: 3 M}"), "line 3, column 14: there is no metric \"mcas\" (did you mean \"macs\"?)"),
+        (entry("buget: {macs: 3 M}"), "unknown field `buget`, expected one of path,"),
+        (entry("buget: {macs: 3 M}"), "at line 3, column 5 (did you mean \"budget\"?)"),
+        (entry("budget: {macs: 5 MiB}"), "line 3, column 20: \"5 MiB\" counts bytes, but macs is a number of things"),
+        (entry("budget: {weight_bytes: 5 M}"), "write it as 5 MiB"),
+        (entry("budget: {top1: 5}"), "only what is counted and better where it is less can be"),
+        (entry("limits: {macs: -1 %}"), "it says how much more is allowed, write +0 or +1 %"),
+        (entry("warn: {limits: {macs: +1 KiB}}"), "line 3, column 27:"),
+        (entry("device: stm32"), "there is no device \"stm32\""),
+        (entry("budget: {roofline_ms: 3 ms}"), "roofline_ms is the time on a device: give device"),
+        (entry("deny: [G5]"), "there is no guideline \"G5\""),
+        (entry("from: 101"), "write 0 to 100"),
+        (entry("coverage: all"), "at line 3"),
+        (entry("figures: hold"), "none are on record for \"net\""),
+        (entry("inputs: {x: 1×a}"), "\"1×a\" is no shape"),
+        (entry("inputs: {y: 1x8x16x16}"), "\"y\""),
+        (entry("limits: {macs: 0}"), "there are limits, but no baseline lwstat.baseline.json; run lwstat bless"),
+        ("models: [{path: gone.onnx}]".into(), "gone.onnx: no such file or directory; mend the model or its entry"),
+        ("models: [{path: 'gone*.onnx'}]".into(), "gone*.onnx: no file matches this pattern"),
+        ("models: [{path: empty}]".into(), "there is no .onnx file in this directory"),
+        ("models: [{path: lwstat.yaml}]".into(), "it is no ONNX model"),
+        ("models: [{path: ''}]".into(), "the path is empty"),
+        ("models: []".into(), "it names no models"),
+        ("models: [{path: net.onnx}, {path: net.onnx}]".into(), "give one of the entries a name"),
+        ("models: [{path: 'n*.onnx', name: n}, {path: 'o*.onnx', name: n}]".into(), "is a model of line 1 already"),
+        ("models: [{path: '*.onnx', name: n}]".into(), "a name is for one model"),
+        ("model: []".into(), "did you mean \"models\"?"),
+        ("models: {".into(), "it is no configuration of lwstat check"),
+    ] {
+        let folder = Folder::new();
+        folder.model("net.onnx", &net([8, 8, 8, 8]));
+        folder.model("other.onnx", &net([8, 8, 8, 8]));
+        std::fs::create_dir(folder.path("empty")).unwrap();
+        folder.write("lwstat.yaml", &config);
+        folder.run(&["check"]).code(2).says(said);
+    }
+    let folder = Folder::new();
+    folder.run(&["check"]).code(2).says("there is no lwstat.yaml here or in a folder above: lwstat init writes");
+}
+
+#[test]
+fn a_baseline_that_does_not_fit_exits_2() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", LIMITS);
+    folder.model("net.onnx", &net([8, 8, 8, 8]));
+    folder.run(&["bless"]).code(0);
+    let good = folder.read("lwstat.baseline.json");
+    let twice = good.replacen("\"models\": {", "\"models\": {\"net.onnx\": 1,", 1);
+    for (baseline, said) in [
+        ("<<<<<<< HEAD\n".to_string(), "it is no baseline"),
+        (good[..good.len() / 2].to_string(), "run lwstat bless to write it anew"),
+        (good.replace("\"lwstat_baseline\": 1", "\"lwstat_baseline\": 9"), "its version is 9"),
+        (twice, "\"net.onnx\" stands in it twice"),
+        (
+            good.replace("net.onnx", "old.onnx"),
+            "the baseline has \"old.onnx\", which the configuration no longer names",
+        ),
+        (good.replace("net.onnx", "old.onnx"), "it has limits, but the baseline has no entry for it"),
+        (good.replace("\"macs\": ", "\"mocs\": "), "the baseline has no such number"),
+        (good.replace("\"blocks\": [", "\"blocks\": [5, "), "the entry of \"net.onnx\" cannot be read"),
+    ] {
+        folder.write("lwstat.baseline.json", &baseline);
+        folder.run(&["check"]).code(2).says(said);
+    }
+    folder.write("lwstat.baseline.json", &good);
+    folder.run(&["check"]).code(0);
+    std::fs::remove_file(folder.path("net.onnx")).unwrap();
+    folder.run(&["check"]).code(2).says("net.onnx: no such file or directory");
+    folder.run(&["bless", "--force"]).code(2);
+    assert_eq!(folder.read("lwstat.baseline.json"), good);
+    // A pattern that still matches something hides no model that is gone.
+    folder.model("other.onnx", &net([8, 8, 8, 8]));
+    folder.write("lwstat.yaml", "models: [{path: '*.onnx', budget: {macs: 1 G}}]");
+    folder.run(&["check"]).code(2).says("the baseline has \"net.onnx\"");
+}
+
+#[test]
+fn every_rule_fails_or_warns_as_it_is_asked_to() {
+    for (rest, code, said) in [
+        ("budget: {macs: 310 M}", 0, "macs 300.8 M of 310 M"),
+        ("budget: {macs: 300 M}", 1, "macs is 300.8 M, over its budget of 300 M by 774.3 k"),
+        ("budget: {macs: 300774272}", 0, "passes"),
+        ("budget: {macs: 300774271}", 1, "by 1"),
+        ("warn: {budget: {macs: 300 M}}", 0, "1 warns"),
+        ("{budget: {macs: 310 M}, warn: {budget: {macs: 300 M}}}", 0, "1 warns"),
+        ("budget: {peak_activation_bytes: 9 MiB}", 1, "peak_activation_bytes is 9.188 MiB at /features/features.2"),
+        ("budget: {best_in_place_bytes: 1 MiB}", 1, "best_in_place_bytes is"),
+        ("budget: {G4: 5 %}", 1, "G4 is 74.9 %, over its budget of 5 % by 69.9 %"),
+        ("budget: {nodes: 10}", 1, "nodes is"),
+        ("device: raspberry-pi-5", 0, "passes"),
+        ("device: stm32h743", 1, "it does not fit the flash of STM32H743"),
+        ("device: stm32h743", 1, "it does not fit the RAM of STM32H743"),
+        ("{device: stm32h743, budget: {roofline_ms: 1 s}}", 1, "it does not fit the RAM"),
+        ("deny: [G4]", 1, "G4 (little element-wise work) is not kept"),
+        ("{deny: [G4], from: 80}", 0, "passes"),
+        ("deny: [all]", 1, "G1 (equal channel widths) is not kept"),
+        ("coverage: exact", 0, "passes"),
+        ("figures: hold", 0, "passes"),
+        ("{figures: hold, as: mobilenet_v2_1.4}", 1, "the published macs of mobilenet_v2_1.4 are"),
+        ("{budget: {macs: 1 G}, inputs: {input: 1x3x448x448}}", 1, "macs is 1.1"),
+        ("name: nothing", 0, "nothing is asked of it"),
+    ] {
+        let folder = Folder::new();
+        folder.copy("graphs/mobilenet_v2_1.0.onnx", "mobilenet_v2_1.0.onnx");
+        let rest = rest.trim_start_matches('{');
+        let rest = if rest.matches('{').count() < rest.matches('}').count() { &rest[..rest.len() - 1] } else { rest };
+        folder.write("lwstat.yaml", &format!("models: [{{path: mobilenet_v2_1.0.onnx, {rest}}}]"));
+        folder.run(&["check"]).code(code).says(said);
+    }
+}
+
+#[test]
+fn a_cost_that_is_not_known_does_not_pass() {
+    let folder = Folder::new();
+    folder.model("net.onnx", "in x f32[1,8]; s=f::Strange x -> y; r=Relu x -> z; out y z");
+    for (rest, code, said) in
+        [("", 1, "(1 f:Strange)"), (", coverage: unknown", 0, "passes"), (", coverage: exact", 1, "unknown")]
+    {
+        folder.write("lwstat.yaml", &format!("models: [{{path: net.onnx, budget: {{macs: 1 M}}{rest}}}]"));
+        folder.run(&["check"]).code(code).says(said);
+    }
+}
+
+#[test]
+fn defaults_hold_where_entries_do_not_say_otherwise() {
+    let folder = Folder::new();
+    folder.model("a.onnx", &net([8, 8, 8, 8]));
+    folder.model("b.onnx", &net([64, 64, 64, 64]));
+    let defaults = "defaults: {budget: {macs: 150 k, nodes: 99}}\n";
+    for (models, code, said) in [
+        ("[{path: '*.onnx'}]", 1, "1 passes, 1 fails"),
+        ("[{path: '*.onnx', budget: {macs: 10 M}}]", 0, "2 pass"),
+        ("[{path: '*.onnx', budget: {macs: null}}]", 0, "2 pass"),
+        ("[{path: '*.onnx', budget: {macs: }}]", 0, "2 pass"),
+        // What an entry names is no part of another's pattern.
+        ("[{path: '*.onnx'}, {path: b.onnx, budget: {macs: 10 M}}]", 0, "2 pass"),
+        ("[{path: .}, {path: ./b.onnx, budget: {macs: 10 M}}]", 0, "2 pass"),
+        ("[{path: a.onnx}, {path: a.onnx, name: again, budget: {macs: 1}}]", 1, "again"),
+    ] {
+        folder.write("lwstat.yaml", &format!("{defaults}models: {models}\n"));
+        folder.run(&["check"]).code(code).says(said);
+    }
+}
+
+#[test]
+fn a_configuration_is_found_from_below() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", LIMITS);
+    folder.model("net.onnx", &net([8, 8, 8, 8]));
+    std::fs::create_dir_all(folder.path("deep/er")).unwrap();
+    folder.run_in("deep/er", &["bless"]).code(0);
+    folder.run_in("deep/er", &["check"]).code(0).says("../../lwstat.yaml: 1 model: 1 passes");
+    folder.run_in("deep", &["check", "-c", "../lwstat.yaml"]).code(0);
+    folder.run(&["check"]).code(0);
+    folder.run_in("deep", &["check", "--baseline", "none.json"]).code(2).says("no baseline none.json");
+}
+
+#[test]
+fn bless_refuses_what_no_baseline_can_allow() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", "models: [{path: '*.onnx', budget: {macs: 150 k}, limits: {macs: 0}}]");
+    folder.model("a.onnx", &net([8, 8, 8, 8]));
+    folder.run(&["bless"]).code(0);
+    let first = folder.read("lwstat.baseline.json");
+    folder.model("b.onnx", &net([64, 8, 8, 8]));
+    folder.run(&["bless"]).code(2).says("nothing is accepted: b.onnx: macs is").says("--force accepts it");
+    assert_eq!(folder.read("lwstat.baseline.json"), first);
+    folder.run(&["bless", "--force"]).code(0);
+    folder.run(&["check"]).code(1).says("over its budget").says_not("grew");
+    // One model alone.
+    folder.model("a.onnx", &net([8, 8, 8, 4]));
+    folder.model("b.onnx", &net([8, 8, 8, 4]));
+    folder.run(&["check"]).code(0).says("2 models are cheaper than the baseline: lwstat bless holds that.");
+    folder.run(&["bless", "b.onnx"]).code(0).says("1 model accepted");
+    folder.run(&["check"]).code(0).says("1 model is cheaper");
+    folder.run(&["bless", "c.onnx"]).code(2).says("has no model \"c.onnx\": it has a.onnx, b.onnx");
+}
+
+#[test]
+fn init_writes_what_check_reads() {
+    let folder = Folder::new();
+    folder.model("nets/a b.onnx", &net([8, 8, 8, 8]));
+    folder.model("nets/c.onnx", "in x f32[n,8]; init w f32[8,8]; m=MatMul x w -> y; out y");
+    folder.model("target/built.onnx", &net([8, 8, 8, 8]));
+    folder.write("nets/broken.onnx", "no model");
+    let init = folder.run(&["init"]);
+    init.code(0).says("lwstat.yaml: 2 models, 1 model that cannot be analyzed stand in comments");
+    let config = folder.read("lwstat.yaml");
+    assert!(config.contains("- path: \"nets/a b.onnx\"\n    budget: {macs: 140 k, params: 512"), "{config}");
+    assert!(config.contains("dims: {\"n\": 1}"), "{config}");
+    assert!(config.contains("nets/broken.onnx: it is no ONNX model") && !config.contains("built"), "{config}");
+    folder.run(&["bless"]).code(0);
+    folder.run(&["check"]).code(0).says("2 models: 2 pass");
+    folder.run(&["init"]).code(2).says("it is there already: --force overwrites it");
+    assert_eq!(folder.read("lwstat.yaml"), config);
+    folder.run(&["init", "--force", "nets/c.onnx"]).code(0);
+    assert!(!folder.read("lwstat.yaml").contains("a b.onnx"));
+    let empty = Folder::new();
+    empty.run(&["init"]).code(2).says("there is no .onnx file in this directory");
+    assert!(!empty.path("lwstat.yaml").exists());
+}
+
+/// The schema for editors takes what the program takes, and says where a key is misspelt.
+#[test]
+fn configurations_follow_the_schema() {
+    let validator = jsonschema::validator_for(&lwstat::check::config::schema().to_value()).unwrap();
+    let root = env!("CARGO_MANIFEST_DIR");
+    let own = std::fs::read_to_string(format!("{root}/lwstat.yaml")).unwrap();
+    let full = "baseline: b.json\ndefaults: {coverage: exact, from: 3, warn: {limits: {macs: +1 %}}}\nmodels: [{path: a, \
+                name: b, as: c, inputs: {x: 1x2}, dims: {n: 1}, budget: {macs: 3, G1: 5 %, params: null}, deny: [all], \
+                device: d, figures: hold}]";
+    for (text, valid) in [
+        (&*own, true),
+        (full, true),
+        ("models: [{path: a, budget: {mcas: 3}}]", false),
+        ("models: [{path: a, bugdet: {macs: 3}}]", false),
+        ("models: [{budget: {macs: 3}}]", false),
+    ] {
+        let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert_eq!(errors.is_empty(), valid, "{text}: {errors:?}");
+    }
+}
+
+/// What is stored of a model accounts for all of it.
+#[test]
+fn blocks_add_up_to_the_totals() {
+    for path in [
+        "graphs/mobilenet_v2_1.0.onnx",
+        "graphs/ghostnet_1.0.onnx",
+        "graphs/shufflenet_v2_1.0.onnx",
+        "fixtures/wild/bert_4l.ts.onnx",
+        "fixtures/wild/magika_standard_v3_3.onnx",
+        "fixtures/wild/silero_vad_v6.onnx",
+    ] {
+        let model = lwstat::Model::open(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let report = model.report(&lwstat::Bindings::default()).unwrap();
+        let blocks = lwstat::check::blocks::blocks(&report, &|dim| dim.clone());
+        for (metric, total) in lwstat::cost::METRICS.iter().zip(&report.totals.counts.0) {
+            let sum: Option<lwstat::Dim> = blocks.iter().map(|block| block.counts.get(metric.key).cloned()).sum();
+            assert_eq!(&sum, total, "{path}: {}", metric.key);
+        }
+        assert!(blocks.len() > 3 && blocks.iter().all(|block| block.nodes.len() <= 64), "{path}: {}", blocks.len());
+    }
+}

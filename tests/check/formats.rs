@@ -1,0 +1,165 @@
+//! Reports: valid, whole, and nothing injected by what models and paths are called.
+
+use crate::folder::{Folder, net};
+
+/// Names that would end a command, a cell, an element or a string.
+const HOSTILE: &str =
+    "a\n::error file=x::pwned|<b>&amp;%0A\"'`*_[x](y)\u{1b}[31m\u{0}]]>--><script>@all #1\r\n##[error]z";
+
+/// A folder with a model of hostile names that breaks a limit and a budget, beside an entry that cannot be read.
+fn hostile() -> Folder {
+    let folder = Folder::new();
+    let config = |path: &str| {
+        format!(
+            "models:\n  - {{path: {path}, budget: {{macs: 1 k}}, limits: {{macs: 0}}}}\n  - {{path: ok.onnx, budget: \
+             {{macs: 1 M}}}}\n"
+        )
+    };
+    // A path that file systems take; YAML has the escapes of JSON.
+    let path = "h::error file=x,line=1::p|<b>&%0A'`@a;\n::warning::q.onnx";
+    folder.write("lwstat.yaml", config(&serde_json::json!(path).to_string()));
+    let model = |width: usize| {
+        let mut model = crate::common::model(&net([8, width, 8, 8]));
+        for node in &mut model.graph.as_mut().unwrap().node {
+            node.name = format!("{}{HOSTILE}", node.name);
+        }
+        prost::Message::encode_to_vec(&model)
+    };
+    folder.model("ok.onnx", &net([8, 8, 8, 8]));
+    folder.write(path, model(8));
+    folder.run(&["bless", "--force"]).code(0);
+    folder.write(path, model(16));
+    folder
+}
+
+#[test]
+fn reports_are_written_together() {
+    let folder = hostile();
+    let formats = ["text", "json", "md", "junit", "sarif", "github", "gitlab"];
+    let reports: Vec<String> = formats.iter().map(|format| format!("--report={format}={format}.out")).collect();
+    let mut arguments = vec!["check"];
+    arguments.extend(reports.iter().map(String::as_str));
+    folder.run(&arguments).code(1);
+    for format in formats {
+        let shown = folder.run(&["check", "--format", format]).stdout;
+        // Lines of text are as long as the terminal is wide.
+        let plain = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(plain(&folder.read(&format!("{format}.out"))), plain(&shown));
+    }
+    folder.run(&["check", "--report", "junit"]).code(2).says("write FORMAT=FILE");
+    folder.run(&["check", "--report", "junt=x"]).code(2).says("there is no format \"junt\"");
+    folder.run(&["check", "--report", "text=ok.onnx"]).code(2).says("would overwrite a file that is read");
+    folder.run(&["check", "--report", "text=lwstat.baseline.json"]).code(2).says("would overwrite");
+    folder.run(&["check", "--report", "text=no/such/folder"]).code(2);
+}
+
+#[test]
+fn sarif_follows_its_schema() {
+    let schema = std::fs::read_to_string(format!("{}/tests/schemas/sarif-2.1.0.json", env!("CARGO_MANIFEST_DIR")));
+    let mut schema: serde_json::Value = serde_json::from_str(&schema.unwrap()).unwrap();
+    // Of its patterns, this one is no regular expression.
+    schema["definitions"]["run"]["properties"]["language"].as_object_mut().unwrap().remove("pattern");
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let folder = hostile();
+    let log = folder.json(&["check", "--format", "sarif"]);
+    let errors: Vec<_> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 2);
+    let location = &results[1]["locations"][0];
+    let uri = location["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap();
+    assert!(uri.starts_with("h%3A%3Aerror%20file") && uri.ends_with("q.onnx"), "{uri}");
+    let node = location["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap();
+    assert!(node.starts_with("stage1_expand"), "{node}");
+    // The schema is one that says no.
+    let mut broken = log.clone();
+    broken["runs"][0]["results"][0]["level"] = "bad".into();
+    assert!(!validator.is_valid(&broken));
+}
+
+#[test]
+fn json_follows_its_schema() {
+    let validator = jsonschema::validator_for(&lwstat::render::check_schema().to_value()).unwrap();
+    let errors =
+        |json: &serde_json::Value| validator.iter_errors(json).map(|error| error.to_string()).collect::<Vec<_>>();
+    let json = hostile().json(&["check", "--format", "json"]);
+    assert!(errors(&json).is_empty(), "{:?}", errors(&json));
+    assert_eq!(json["level"], "fail");
+    assert_eq!(json["models"][0]["findings"].as_array().unwrap().len(), 2);
+}
+
+/// There is no validator of XML schemas at hand: the document is read back by its library, and its structure held.
+#[test]
+fn junit_is_read_back() {
+    let text = hostile().run(&["check", "--format", "junit"]).stdout;
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (2, 1, 0));
+    let cases = &report.test_suites[0].test_cases;
+    assert!(matches!(cases[1].status, quick_junit::TestCaseStatus::Success { .. }));
+    let quick_junit::TestCaseStatus::NonSuccess { message: Some(message), .. } = &cases[0].status else {
+        panic!("{text}");
+    };
+    assert!(message.as_str().contains("over its budget"), "{message:?}");
+    let elements = ["<testsuites ", "<testsuite ", "<testcase ", "<failure "].map(|name| text.matches(name).count());
+    assert_eq!(elements, [1, 1, 2, 1], "{text}");
+}
+
+#[test]
+fn github_gets_one_command_a_finding() {
+    let text = hostile().run(&["check", "--format", "github"]).stdout;
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 3, "{text}");
+    for line in &lines[..2] {
+        assert!(line.starts_with("::error file=h%3A%3Aerror file=x%2Cline=1%3A%3Ap|<b>&%250A"), "{line}");
+        let (_, rest) = line.split_once("::error ").unwrap();
+        let (properties, _) = rest.split_once("::").unwrap();
+        assert!(properties.ends_with("title=lwstat macs"), "{properties}");
+    }
+    assert_eq!(lines[2], "lwstat check: 2 models: 1 passes, 1 fails");
+}
+
+#[test]
+fn markdown_and_text_show_names_as_names() {
+    let folder = hostile();
+    let text = folder.run(&["check", "--format", "md"]).stdout;
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ❌")).collect();
+    assert_eq!(rows.len(), 1, "{text}");
+    assert!(
+        text.lines()
+            .filter(|line| line.starts_with('|'))
+            .all(|row| [5, 8].contains(&row.matches('|').count()) || row.matches('|').count() == 4),
+        "{text}"
+    );
+    for bad in ["<b>", "<script>", "@a", "](y)", "\u{1b}", "::warning::q\n"] {
+        assert!(!text.contains(bad), "{bad:?}: {text}");
+    }
+    let open = text.matches("<details").count();
+    assert_eq!(open, text.matches("</details>").count());
+    let plain = folder.run(&["check"]).stdout;
+    assert!(!plain.contains('\u{1b}') && !plain.lines().any(|line| line.trim_start().starts_with("::")), "{plain}");
+}
+
+#[test]
+fn gitlab_gets_one_issue_a_finding() {
+    let issues = hostile().json(&["check", "--format", "gitlab"]);
+    let issues = issues.as_array().unwrap();
+    assert_eq!(issues.len(), 2);
+    for issue in issues {
+        for key in ["description", "check_name", "fingerprint", "severity"] {
+            assert!(issue[key].as_str().is_some_and(|text| !text.is_empty()), "{issue}");
+        }
+        assert!(issue["location"]["path"].is_string() && issue["location"]["lines"]["begin"] == 1);
+    }
+    assert_ne!(issues[0]["fingerprint"], issues[1]["fingerprint"]);
+}
+
+#[test]
+fn a_run_of_github_actions_gets_its_summary() {
+    let folder = hostile();
+    let path = folder.path("summary.md").display().to_string();
+    folder.write("summary.md", "before\n");
+    folder.run_with("", &["check"], &[("GITHUB_STEP_SUMMARY", &path)]).code(1);
+    assert_eq!(folder.read("summary.md"), "before\n");
+    folder.run_with("", &["check"], &[("GITHUB_STEP_SUMMARY", &path), ("GITHUB_ACTIONS", "true")]).code(1);
+    assert!(folder.read("summary.md").starts_with("before\n### ❌ lwstat check\n"));
+}
