@@ -29,6 +29,8 @@ mod field {
     pub(super) const VALUE_INFO: u32 = 13;
     /// `NodeProto.output`.
     pub(super) const OUTPUT: u32 = 2;
+    /// `NodeProto.op_type`.
+    pub(super) const OP_TYPE: u32 = 4;
     /// `NodeProto.metadata_props`.
     pub(super) const NODE_PROPS: u32 = 9;
 }
@@ -103,8 +105,8 @@ impl<'b> Parts<'b> {
 }
 
 /// Writes the model of this report with what the report says of it: every tensor of the main graph in `value_info`, counts
-/// that are not 0 in the `metadata_props` of nodes and of the model, under keys such as `lwstat.macs`. What an earlier run
-/// wrote is replaced; every other byte is kept. Errors where the model was not read from one piece, or writing fails.
+/// that are not 0 in the `metadata_props` of nodes and of the model, under keys such as `lwstat.macs`. Nodes of bodies and of
+/// functions have no place in the main graph, and are left out. What an earlier run wrote is replaced; every other byte is kept. Errors where the model was not read from one piece, or writing fails.
 pub fn annotate(model: &Model, report: &Report, out: &mut dyn Write) -> Result<()> {
     let mut parts = Parts::default();
     let all = fields(&model.bytes).map_err(|error| error.in_file(&model.path))?;
@@ -183,13 +185,14 @@ fn graph<'b>(bytes: &'b [u8], report: &Report, is_last: bool, produced: &mut FxH
 
 fn node<'b>(bytes: &'b [u8], rows: &FxHashMap<&str, &Row>) -> Result<Parts<'b>> {
     let mut parts = Parts::default();
-    let mut first: Option<&str> = None;
+    let (mut first, mut op_type): (Option<&str>, &[u8]) = (None, &[]);
     for of in fields(bytes)? {
         match of.number {
             field::NODE_PROPS if is_ours(of.payload) => continue,
             field::OUTPUT if first.is_none() => {
                 first = std::str::from_utf8(of.payload).ok().filter(|name| !name.is_empty());
             }
+            field::OP_TYPE => op_type = of.payload,
             _ => {}
         }
         parts.old(of.whole);
@@ -200,6 +203,10 @@ fn node<'b>(bytes: &'b [u8], rows: &FxHashMap<&str, &Row>) -> Result<Parts<'b>> 
         }
         return Ok(parts);
     };
+    // The call of a function of the model is no node of the account: its nodes are.
+    if row.op_type.as_bytes() != op_type {
+        return Ok(parts);
+    }
     for (metric, count) in METRICS.iter().zip(&row.counts.0) {
         if let Some(count) = count.as_ref().filter(|count| **count != Dim::ZERO) {
             parts.property(field::NODE_PROPS, metric.key, count.code());

@@ -154,7 +154,7 @@ pub fn named(name: &str) -> Result<Device> {
     if !name.ends_with(".yaml") && !name.ends_with(".yml") {
         let known: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();
         return Err(Error::new(format!(
-            "there is no device \"{name}\"{}: give one of {}, or a file NAME.yaml",
+            "there is no device \"{name}\"{}: give one of {}, host for this machine, or a file NAME.yaml",
             did_you_mean(name, known.iter().copied()),
             known.join(", ")
         )));

@@ -35,7 +35,7 @@ impl Canvas {
     pub(super) fn path(&mut self, class: &str, d: &str, title: &str) {
         let _ = match title {
             "" => writeln!(self.body, "<path class=\"{class}\" d=\"{d}\"/>"),
-            title => writeln!(self.body, "<path class=\"{class}\" d=\"{d}\"><title>{}</title></path>", escape(title)),
+            title => writeln!(self.body, "<path class=\"{class}\" d=\"{d}\"><title>{}</title></path>", tooltip(title)),
         };
     }
 
@@ -44,7 +44,7 @@ impl Canvas {
         let open = format!("<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"");
         let _ = match title {
             "" => writeln!(self.body, "{open}/>"),
-            title => writeln!(self.body, "{open}><title>{}</title></rect>", escape(title)),
+            title => writeln!(self.body, "{open}><title>{}</title></rect>", tooltip(title)),
         };
     }
 
@@ -106,6 +106,11 @@ pub(super) fn n(value: f64) -> String {
     let text = format!("{value:.1}");
     let text = text.strip_suffix(".0").unwrap_or(&text);
     if text == "-0" { "0".to_string() } else { text.to_string() }
+}
+
+/// A tooltip: its lines stay lines.
+fn tooltip(text: &str) -> String {
+    text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
 }
 
 /// Text from a file as text of XML: markup is escaped, characters that XML does not allow are replaced.

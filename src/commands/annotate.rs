@@ -23,8 +23,6 @@ pub(crate) struct AnnotateArgs {
     /// The metric of the node data (see lwstat metrics)
     #[arg(long, value_name = "KEY", default_value = "macs")]
     pub(crate) metric: String,
-    #[command(flatten)]
-    pub(crate) fixed: FixedArgs,
 }
 
 pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
@@ -35,10 +33,9 @@ pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
                 .in_file(&output.display().to_string()));
         }
     }
-    let model = open(&args.model, &args.fixed)?;
-    let bindings = args.fixed.bindings()?;
-    model.check_dims(&bindings)?;
-    let report = model.report(&bindings)?;
+    // What the copy says holds for the sizes that it declares: none are fixed.
+    let model = open(&args.model, &FixedArgs::default())?;
+    let report = model.report(&lwstat::Bindings::default())?;
     if let Some(path) = &args.output {
         let write = |file: &mut dyn Write| {
             let mut file = BufWriter::new(file);
@@ -46,6 +43,13 @@ pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
             file.flush().map_err(|error| Error::new(lwstat::model::sentence(&error)))
         };
         emit_with(&write, path)?;
+        let folder =
+            |path: &std::path::Path| path.canonicalize().ok().and_then(|path| path.parent().map(PathBuf::from));
+        let stored = model.proto.graph.iter().flat_map(|graph| &graph.initializer);
+        if stored.clone().any(|tensor| tensor.data_location != 0) && folder(path) != folder(&args.model) {
+            let note = format!("{}: its external data lies beside the original: copy it, too", path.display());
+            let _ = writeln!(std::io::stderr(), "note: {}", lwstat::render::number::clean(&note));
+        }
     }
     if let Some(path) = &args.node_data {
         let name = model.proto.graph.as_ref().map(|graph| graph.name.as_str()).unwrap_or_default();

@@ -116,7 +116,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     }
     let named = args.of.columns.iter().chain([&args.x, &args.y, &args.size, &args.bars].into_iter().flatten());
     let named = named.map(String::as_str).chain(sort.map(|(key, _)| key));
-    let mut comparison = args.of.ask(filled, named, given.as_ref())?;
+    let mut comparison = args.of.ask(filled, named, given.as_ref(), args.of.latency)?;
     if let Some((key, greatest_first)) = sort
         && let Some(column) = comparison.column(key)
     {

@@ -50,7 +50,8 @@ pub(crate) fn run(args: &CorrelateArgs) -> Result<bool> {
     }
     keys.push(args.with.clone());
     let columns = columns_for(&keys, given.as_ref())?;
-    let comparison = args.of.ask(columns, keys.iter().map(String::as_str), given.as_ref())?;
+    let latency = args.of.latency || keys.iter().any(|key| key == "latency_ms");
+    let comparison = args.of.ask(columns, keys.iter().map(String::as_str), given.as_ref(), latency)?;
     let target = comparison.column(&args.with).ok_or_else(|| Error::new("the target is no column"))?;
     let correlations = correlate(&comparison, target)?;
     if let (Some(path), Some(best)) = (&args.chart, correlations.first()) {

@@ -53,22 +53,23 @@ impl ModelsArgs {
         UserFigures::parse(&text, &label, &columns::all()).map(Some)
     }
 
-    /// Fills these columns for all models, with a bar on a terminal. An error where a column among `named`, which the user
+    /// Fills these columns for all models, measured where `latency` says so, with a bar on a terminal. An error where a column among `named`, which the user
     /// asked for, needs what the arguments do not give.
     pub(crate) fn ask<'k>(
         &self,
         columns: Vec<Column>,
         named: impl Iterator<Item = &'k str> + Clone,
         given: Option<&UserFigures>,
+        latency: bool,
     ) -> Result<Comparison> {
         let missing = |key: &str, present: bool| !present && named.clone().any(|other| other == key);
         if missing("roofline_ms", self.device.is_some()) {
             return Err(Error::new("roofline_ms is the time on a device: give --device, see lwstat devices"));
         }
-        if missing("latency_ms", self.latency) {
+        if missing("latency_ms", latency) {
             return Err(Error::new("latency_ms is measured: give --latency"));
         }
-        self.runs.needs(self.latency || self.device.as_deref() == Some("host"), "--latency")?;
+        self.runs.needs(latency || self.device.as_deref() == Some("host"), "--latency")?;
         let sources = sources(&self.models);
         let bar = match std::io::stderr().is_terminal() {
             true => indicatif::ProgressBar::new(sources.len() as u64),
@@ -83,7 +84,7 @@ impl ModelsArgs {
             }
             latency
         };
-        let measure: Option<&dyn Fn(&Model) -> Result<Latency>> = if self.latency { Some(&time) } else { None };
+        let measure: Option<&dyn Fn(&Model) -> Result<Latency>> = if latency { Some(&time) } else { None };
         let question = Question {
             columns,
             bindings: &bindings,

@@ -11,7 +11,7 @@ use lwstat::render::{FORMATS, Format, Style};
 use lwstat::summary::{By, View};
 use lwstat::{Error, Model, Result};
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct FixedArgs {
     /// Fix an input's shape: NAME=1x3x224x224, NAME=scalar; repeatable
     #[arg(long, value_name = "NAME=SHAPE")]

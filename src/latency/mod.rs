@@ -123,7 +123,6 @@ pub struct Latency {
     /// Time between the nodes: `median_ms` = `nodes_ms` + `unmapped_ms` + `unattributed_ms`.
     pub unattributed_ms: f64,
     /// Nodes that the runtime removed and that no node that ran depends on or feeds.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
 }
 

@@ -69,6 +69,24 @@ pub fn prepare(model: &Model, bindings: &Bindings) -> Result<Prepared> {
     })
 }
 
+/// An attribute's type code: files of early IR versions leave it out, and the runtime asks for it.
+fn kind(attribute: &AttributeProto) -> i32 {
+    let kinds = [
+        (attribute.r#type != 0, attribute.r#type),
+        (attribute.f.is_some(), 1),
+        (attribute.i.is_some(), 2),
+        (attribute.s.is_some(), 3),
+        (attribute.t.is_some(), 4),
+        (attribute.g.is_some(), 5),
+        (!attribute.floats.is_empty(), 6),
+        (!attribute.ints.is_empty(), 7),
+        (!attribute.strings.is_empty(), 8),
+        (!attribute.tensors.is_empty(), 9),
+        (!attribute.graphs.is_empty(), 10),
+    ];
+    kinds.iter().find(|(is, _)| *is).map_or(0, |(_, code)| *code)
+}
+
 /// An input with its dtype and every size.
 fn input(name: &str, tensor: Option<&Tensor>) -> Result<ValueInfoProto> {
     let open = |what: &str| Error::new(format!("the input \"{name}\" {what}"));
@@ -140,6 +158,7 @@ impl Builder {
             let mut attributes = Vec::new();
             for (attribute, value) in node.attributes.all() {
                 let mut value = AttributeProto { name: attribute.to_string(), ..value.clone() };
+                value.r#type = kind(&value);
                 if let Some(body) = node.bodies.iter().find(|body| body.attribute == attribute) {
                     let facts = bodies.iter().rfind(|(of, ..)| *of == attribute).map(|(_, typed, _)| typed);
                     let prefix = format!("{name}/{attribute}/");

@@ -25,7 +25,7 @@ pub(super) fn rate(count: Option<&crate::dim::Dim>, ms: f64) -> String {
 }
 
 /// The median with its spread, and where the time went.
-pub(super) fn lines(latency: &Latency) -> Vec<(&'static str, String)> {
+pub(in crate::render) fn lines(latency: &Latency) -> Vec<(&'static str, String)> {
     let threads = if latency.threads == 1 { "1 thread".to_string() } else { format!("{} threads", latency.threads) };
     let runs = if latency.runs == 1 { "1 run".to_string() } else { format!("{} runs", latency.runs) };
     let [median, p10, p90] = [latency.median_ms, latency.p10_ms, latency.p90_ms].map(milliseconds);

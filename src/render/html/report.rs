@@ -91,9 +91,7 @@ fn totals(report: &Report, style: &Style) -> String {
         rows.push((metric.title.to_string(), format!("{bound}{}", quantity(count.as_ref(), metric.unit, style.exact))));
     }
     let bytes = |bytes: i64| quantity(Some(&bytes.into()), Unit::Bytes, style.exact);
-    rows.extend(
-        report.totals.counts.intensity().map(|of| ("Arithmetic intensity".to_string(), format!("{of:.2} FLOP/B"))),
-    );
+    rows.extend(report.totals.intensity().map(|of| ("Arithmetic intensity".to_string(), format!("{of:.2} FLOP/B"))));
     rows.extend(report.totals.peak_activation_bytes.map(|peak| ("Peak activations".to_string(), bytes(peak))));
     if let Some(plan) = report.memory.as_ref().filter(|_| style.plan) {
         let found = if plan.best_is_exact { "Peak, best order" } else { "Peak, best order that was found" };
@@ -110,6 +108,10 @@ fn totals(report: &Report, style: &Style) -> String {
             rows.push((name.to_string(), format!("{}: needs {needed}, has {available} ({})", fits(fit), fit.reason)));
         }
     }
+    if let Some(latency) = &report.latency {
+        rows.extend(crate::render::latency::lines(latency).into_iter().map(|(name, words)| (name.to_string(), words)));
+    }
+    rows.extend(report.latency_error.iter().map(|error| ("Latency".to_string(), format!("not measured: {error}"))));
     let file = i64::try_from(report.model.file_bytes).map(bytes).unwrap_or_default();
     rows.push(("File".to_string(), file));
     let opset: Vec<String> = report.model.opset.iter().map(|(domain, version)| format!("{domain} {version}")).collect();
