@@ -35,6 +35,8 @@ fn a_widened_block_fails_by_name_until_it_is_blessed() {
     folder.model("net.onnx", &net([16, 16, 24, 16]));
     let check = folder.run(&["check"]);
     check.code(1).says("macs grew from").says("+32.77 k  stage2_expand: Conv 1×1 → 1×24×16×16 instead of 1×16×16×16");
+    check.says("peak_activation_bytes grew from 40.00 KiB to 56.00 KiB at stage2_act");
+    check.says("Blocks by activation_bytes: +16.00 KiB stage2_expand");
     for other in ["stage0", "stage1", "stage3"] {
         check.says_not(other);
     }
@@ -120,6 +122,8 @@ fn open_sizes_are_compared_as_formulas() {
     folder.run(&["check"]).code(2).says("macs depends on open sizes").says("give the entry dims: {n: 1}");
     folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {n: 4}, budget: {macs: 1 M}}]");
     folder.run(&["check"]).code(0);
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {n: 4}, limits: {macs: 0}}]");
+    folder.run(&["check"]).code(2).says("macs of the baseline depends on open sizes (800·batch), now they are fixed");
     folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {batch: 4}, budget: {macs: 1 M}}]");
     folder.run(&["check"]).code(2).says("there is no free dimension \"batch\": the model has n");
     folder.write("lwstat.yaml", "defaults: {dims: {n: 4, b: 1}}\nmodels: [{path: net.onnx, budget: {macs: 1 M}}]");

@@ -13,7 +13,7 @@ use super::findings::{Checked, Finding, Level, Measured, Outcome, Rule};
 use super::limits::{Allowed, Amount, Growth, Holds, gauges};
 use crate::columns::{Bound, Column, Needs, Number, Subject, Unit};
 use crate::compare::absent_dims;
-use crate::cost::index_of;
+use crate::cost::{METRICS, index_of};
 use crate::device::{Fit, Fits};
 use crate::diff::symbols::Symbols;
 use crate::dim::Dim;
@@ -119,6 +119,7 @@ fn input(message: &str) -> Finding {
         message: message.to_string(),
         way_on: String::new(),
         causes: Vec::new(),
+        by: "",
         node: String::new(),
     }
 }
@@ -394,6 +395,15 @@ impl Gate<'_> {
                 };
                 match allowed.most.holds(old, &value) {
                     Holds::Yes => continue,
+                    Holds::Open if value.real().is_some() => {
+                        let old = say(Some(old), &gauge.unit, false);
+                        let message =
+                            format!("{} of the baseline depends on open sizes ({old}), now they are fixed", gauge.key);
+                        let way_on = "run lwstat bless to accept its numbers as they are".to_string();
+                        let finding = self.finding(Level::Error, Rule::Input, message);
+                        findings.push(Finding { way_on, metric: gauge.key.clone(), asked: allowed.line, ..finding });
+                        continue;
+                    }
                     Holds::Open => {
                         findings.push(self.open(seen, gauge, Some(&value), allowed.line));
                         continue;
@@ -421,24 +431,28 @@ impl Gate<'_> {
         all: &[Cause],
     ) -> Finding {
         let gauge = &self.gauges[allowed.gauge];
+        // A peak is no sum: what grew around it is told by the activations.
+        let is_peak = gauge.unit == Unit::Bytes && index_of(&gauge.key).is_none() && gauge.key != "file_bytes";
+        let own = METRICS.iter().map(|metric| metric.key).find(|key| *key == gauge.key);
+        let by = own.or(is_peak.then_some("activation_bytes")).unwrap_or_default();
         let weight = |cause: &Cause| {
-            let delta = cause.delta(&gauge.key)?.substitute(&|_| Some(Dim::from(128i64))).as_int()?;
-            (delta != 0).then_some(delta)
+            let delta = cause.delta(by)?.substitute(&|_| Some(Dim::from(128i64))).as_int()?;
+            (delta > 0 || (delta < 0 && !is_peak)).then_some(delta)
         };
         let mut causes: Vec<(i64, &Cause)> = all.iter().filter_map(|cause| Some((weight(cause)?, cause))).collect();
         causes.sort_by_key(|(weight, _)| Reverse(*weight));
         let causes: Vec<Cause> = causes.into_iter().map(|(_, cause)| cause.clone()).collect();
-        let by = match (old.dim(), value.dim(), old.real(), value.real()) {
+        let difference = match (old.dim(), value.dim(), old.real(), value.real()) {
             (Some(old), Some(new), ..) => Some(Number::Count { count: new - old, bound: Bound::Exact }),
             (_, _, Some(old), Some(new)) => Some(Number::Real(new - old)),
             _ => None,
         };
         let part = old.real().zip(value.real()).filter(|(old, _)| *old > 0.0);
         let part = part.map(|(old, new)| format!(" ({})", growth(old, new))).unwrap_or_default();
-        let by = by.map(|by| format!(", by {}{part}", spoken(&by, &gauge.unit))).unwrap_or_default();
+        let difference = difference.map(|by| format!(", by {}{part}", spoken(&by, &gauge.unit))).unwrap_or_default();
         let (old_text, new_text) = (spoken(old, &gauge.unit), spoken(value, &gauge.unit));
         let mut message = format!(
-            "{} grew from {old_text} to {new_text}{}{by}: {} is allowed",
+            "{} grew from {old_text} to {new_text}{}{difference}: {} is allowed",
             gauge.key,
             self.peak(seen, gauge),
             allowed.text
@@ -461,6 +475,7 @@ impl Gate<'_> {
             asked: allowed.line,
             node: node.unwrap_or_else(|| self.node(seen, gauge)),
             causes,
+            by,
             ..self.finding(level, Rule::Limit, message)
         }
     }

@@ -118,7 +118,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
         Some(Level::Error) => {
             let count = outcome.findings().filter(|finding| finding.level == Level::Error).count();
             let first = outcome.findings().find(|finding| finding.level == Level::Error);
-            let first = first.map(|finding| lwstat::render::finding_text(finding)).unwrap_or_default();
+            let first = first.map(lwstat::render::finding_text).unwrap_or_default();
             let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
             Err(Error::new(format!("{first}{more}")))
         }
