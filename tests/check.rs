@@ -219,7 +219,7 @@ fn every_rule_fails_or_warns_as_it_is_asked_to() {
         ("budget: {macs: 300774272}", 0, "passes"),
         ("budget: {macs: 300774271}", 1, "by 1"),
         ("warn: {budget: {macs: 300 M}}", 0, "1 warns"),
-        ("{budget: {macs: 310 M}, warn: {budget: {macs: 300 M}}}", 0, "1 warns"),
+        ("budget: {macs: 310 M}, warn: {budget: {macs: 300 M}}", 0, "1 warns"),
         ("budget: {peak_activation_bytes: 9 MiB}", 1, "peak_activation_bytes is 9.188 MiB at /features/features.2"),
         ("budget: {best_in_place_bytes: 1 MiB}", 1, "best_in_place_bytes is"),
         ("budget: {G4: 5 %}", 1, "G4 is 74.9 %, over its budget of 5 % by 69.9 %"),
@@ -227,21 +227,19 @@ fn every_rule_fails_or_warns_as_it_is_asked_to() {
         ("device: raspberry-pi-5", 0, "passes"),
         ("device: stm32h743", 1, "it does not fit the flash of STM32H743"),
         ("device: stm32h743", 1, "it does not fit the RAM of STM32H743"),
-        ("{device: stm32h743, budget: {roofline_ms: 1 s}}", 1, "it does not fit the RAM"),
+        ("device: stm32h743, budget: {roofline_ms: 1 s}", 1, "it does not fit the RAM"),
         ("deny: [G4]", 1, "G4 (little element-wise work) is not kept"),
-        ("{deny: [G4], from: 80}", 0, "passes"),
+        ("deny: [G4], from: 80", 0, "passes"),
         ("deny: [all]", 1, "G1 (equal channel widths) is not kept"),
         ("coverage: exact", 0, "passes"),
         ("figures: hold", 0, "passes"),
-        ("{figures: hold, as: mobilenet_v2_1.4}", 1, "the published macs of mobilenet_v2_1.4 are"),
-        ("{budget: {macs: 1 G}, inputs: {input: 1x3x448x448}}", 1, "macs is 1.1"),
+        ("figures: hold, as: mobilenet_v2_1.4", 1, "the published macs of mobilenet_v2_1.4 are"),
+        ("budget: {macs: 1 G}, inputs: {input: 1x3x448x448}", 1, "macs is 1.1"),
         ("name: nothing", 0, "nothing is asked of it"),
     ] {
         let folder = Folder::new();
         folder.copy("graphs/mobilenet_v2_1.0.onnx", "mobilenet_v2_1.0.onnx");
-        let rest = rest.trim_start_matches('{');
-        let rest = if rest.matches('{').count() < rest.matches('}').count() { &rest[..rest.len() - 1] } else { rest };
-        folder.write("lwstat.yaml", &format!("models: [{{path: mobilenet_v2_1.0.onnx, {rest}}}]"));
+        folder.write("lwstat.yaml", format!("models: [{{path: mobilenet_v2_1.0.onnx, {rest}}}]"));
         folder.run(&["check"]).code(code).says(said);
     }
 }
@@ -253,7 +251,7 @@ fn a_cost_that_is_not_known_does_not_pass() {
     for (rest, code, said) in
         [("", 1, "(1 f:Strange)"), (", coverage: unknown", 0, "passes"), (", coverage: exact", 1, "unknown")]
     {
-        folder.write("lwstat.yaml", &format!("models: [{{path: net.onnx, budget: {{macs: 1 M}}{rest}}}]"));
+        folder.write("lwstat.yaml", format!("models: [{{path: net.onnx, budget: {{macs: 1 M}}{rest}}}]"));
         folder.run(&["check"]).code(code).says(said);
     }
 }
@@ -274,7 +272,7 @@ fn defaults_hold_where_entries_do_not_say_otherwise() {
         ("[{path: .}, {path: ./b.onnx, budget: {macs: 10 M}}]", 0, "2 pass"),
         ("[{path: a.onnx}, {path: a.onnx, name: again, budget: {macs: 1}}]", 1, "again"),
     ] {
-        folder.write("lwstat.yaml", &format!("{defaults}models: {models}\n"));
+        folder.write("lwstat.yaml", format!("{defaults}models: {models}\n"));
         folder.run(&["check"]).code(code).says(said);
     }
 }
@@ -340,7 +338,7 @@ fn init_writes_what_check_reads() {
 /// The schema for editors takes what the program takes, and says where a key is misspelt.
 #[test]
 fn configurations_follow_the_schema() {
-    let validator = jsonschema::validator_for(&lwstat::check::config::schema().to_value()).unwrap();
+    let validator = jsonschema::validator_for(&lwstat::check::file::schema().to_value()).unwrap();
     let root = env!("CARGO_MANIFEST_DIR");
     let own = std::fs::read_to_string(format!("{root}/lwstat.yaml")).unwrap();
     let full = "baseline: b.json\ndefaults: {coverage: exact, from: 3, warn: {limits: {macs: +1 %}}}\nmodels: [{path: a, \

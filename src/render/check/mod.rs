@@ -5,7 +5,7 @@ use super::diff::signed;
 use super::number::clean;
 use crate::check::blocks::Cause;
 use crate::check::findings::{Finding, Level, Measured, Outcome};
-use crate::check::gate::{growth, spoken};
+use crate::check::numbers::{growth, spoken};
 use crate::columns::{Number, Unit};
 use crate::cost;
 
