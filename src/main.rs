@@ -96,7 +96,7 @@ fn main() -> ExitCode {
         Some(Command::Devices) => tables::devices().and_then(|text| print(&text)),
         Some(Command::Schema { of }) => {
             let schema = match &**of {
-                "config" => lwstat::check::config::schema(),
+                "config" => lwstat::check::file::schema(),
                 "check" => lwstat::render::check_schema(),
                 _ => lwstat::report::schema(),
             };

@@ -10,6 +10,8 @@ mod folder;
 mod formats;
 #[path = "check/many.rs"]
 mod many;
+#[path = "check/readme.rs"]
+mod readme;
 
 use folder::{Folder, net, renamed};
 
@@ -33,6 +35,8 @@ fn a_widened_block_fails_by_name_until_it_is_blessed() {
     folder.model("net.onnx", &net([16, 16, 24, 16]));
     let check = folder.run(&["check"]);
     check.code(1).says("macs grew from").says("+32.77 k  stage2_expand: Conv 1×1 → 1×24×16×16 instead of 1×16×16×16");
+    check.says("peak_activation_bytes grew from 40.00 KiB to 56.00 KiB at stage2_act");
+    check.says("Blocks by activation_bytes: +16.00 KiB stage2_expand");
     for other in ["stage0", "stage1", "stage3"] {
         check.says_not(other);
     }
@@ -54,7 +58,7 @@ fn a_widened_block_fails_by_name_until_it_is_blessed() {
     let blocks = totals.lines().filter(|line| line.starts_with('+') && line.contains("\"block\"")).count();
     assert_eq!(blocks, 1, "{totals}");
     assert_eq!(added, removed.split('\t').next().unwrap());
-    assert!(added.parse::<usize>().unwrap() < 16, "{totals}");
+    assert!(added.parse::<usize>().unwrap() <= 20, "{totals}");
 }
 
 #[test]
@@ -118,6 +122,8 @@ fn open_sizes_are_compared_as_formulas() {
     folder.run(&["check"]).code(2).says("macs depends on open sizes").says("give the entry dims: {n: 1}");
     folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {n: 4}, budget: {macs: 1 M}}]");
     folder.run(&["check"]).code(0);
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {n: 4}, limits: {macs: 0}}]");
+    folder.run(&["check"]).code(2).says("macs of the baseline depends on open sizes (800·batch), now they are fixed");
     folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {batch: 4}, budget: {macs: 1 M}}]");
     folder.run(&["check"]).code(2).says("there is no free dimension \"batch\": the model has n");
     folder.write("lwstat.yaml", "defaults: {dims: {n: 4, b: 1}}\nmodels: [{path: net.onnx, budget: {macs: 1 M}}]");
@@ -213,7 +219,7 @@ fn every_rule_fails_or_warns_as_it_is_asked_to() {
         ("budget: {macs: 300774272}", 0, "passes"),
         ("budget: {macs: 300774271}", 1, "by 1"),
         ("warn: {budget: {macs: 300 M}}", 0, "1 warns"),
-        ("{budget: {macs: 310 M}, warn: {budget: {macs: 300 M}}}", 0, "1 warns"),
+        ("budget: {macs: 310 M}, warn: {budget: {macs: 300 M}}", 0, "1 warns"),
         ("budget: {peak_activation_bytes: 9 MiB}", 1, "peak_activation_bytes is 9.188 MiB at /features/features.2"),
         ("budget: {best_in_place_bytes: 1 MiB}", 1, "best_in_place_bytes is"),
         ("budget: {G4: 5 %}", 1, "G4 is 74.9 %, over its budget of 5 % by 69.9 %"),
@@ -221,21 +227,19 @@ fn every_rule_fails_or_warns_as_it_is_asked_to() {
         ("device: raspberry-pi-5", 0, "passes"),
         ("device: stm32h743", 1, "it does not fit the flash of STM32H743"),
         ("device: stm32h743", 1, "it does not fit the RAM of STM32H743"),
-        ("{device: stm32h743, budget: {roofline_ms: 1 s}}", 1, "it does not fit the RAM"),
+        ("device: stm32h743, budget: {roofline_ms: 1 s}", 1, "it does not fit the RAM"),
         ("deny: [G4]", 1, "G4 (little element-wise work) is not kept"),
-        ("{deny: [G4], from: 80}", 0, "passes"),
+        ("deny: [G4], from: 80", 0, "passes"),
         ("deny: [all]", 1, "G1 (equal channel widths) is not kept"),
         ("coverage: exact", 0, "passes"),
         ("figures: hold", 0, "passes"),
-        ("{figures: hold, as: mobilenet_v2_1.4}", 1, "the published macs of mobilenet_v2_1.4 are"),
-        ("{budget: {macs: 1 G}, inputs: {input: 1x3x448x448}}", 1, "macs is 1.1"),
+        ("figures: hold, as: mobilenet_v2_1.4", 1, "the published macs of mobilenet_v2_1.4 are"),
+        ("budget: {macs: 1 G}, inputs: {input: 1x3x448x448}", 1, "macs is 1.1"),
         ("name: nothing", 0, "nothing is asked of it"),
     ] {
         let folder = Folder::new();
         folder.copy("graphs/mobilenet_v2_1.0.onnx", "mobilenet_v2_1.0.onnx");
-        let rest = rest.trim_start_matches('{');
-        let rest = if rest.matches('{').count() < rest.matches('}').count() { &rest[..rest.len() - 1] } else { rest };
-        folder.write("lwstat.yaml", &format!("models: [{{path: mobilenet_v2_1.0.onnx, {rest}}}]"));
+        folder.write("lwstat.yaml", format!("models: [{{path: mobilenet_v2_1.0.onnx, {rest}}}]"));
         folder.run(&["check"]).code(code).says(said);
     }
 }
@@ -247,7 +251,7 @@ fn a_cost_that_is_not_known_does_not_pass() {
     for (rest, code, said) in
         [("", 1, "(1 f:Strange)"), (", coverage: unknown", 0, "passes"), (", coverage: exact", 1, "unknown")]
     {
-        folder.write("lwstat.yaml", &format!("models: [{{path: net.onnx, budget: {{macs: 1 M}}{rest}}}]"));
+        folder.write("lwstat.yaml", format!("models: [{{path: net.onnx, budget: {{macs: 1 M}}{rest}}}]"));
         folder.run(&["check"]).code(code).says(said);
     }
 }
@@ -268,7 +272,7 @@ fn defaults_hold_where_entries_do_not_say_otherwise() {
         ("[{path: .}, {path: ./b.onnx, budget: {macs: 10 M}}]", 0, "2 pass"),
         ("[{path: a.onnx}, {path: a.onnx, name: again, budget: {macs: 1}}]", 1, "again"),
     ] {
-        folder.write("lwstat.yaml", &format!("{defaults}models: {models}\n"));
+        folder.write("lwstat.yaml", format!("{defaults}models: {models}\n"));
         folder.run(&["check"]).code(code).says(said);
     }
 }
@@ -334,7 +338,7 @@ fn init_writes_what_check_reads() {
 /// The schema for editors takes what the program takes, and says where a key is misspelt.
 #[test]
 fn configurations_follow_the_schema() {
-    let validator = jsonschema::validator_for(&lwstat::check::config::schema().to_value()).unwrap();
+    let validator = jsonschema::validator_for(&lwstat::check::file::schema().to_value()).unwrap();
     let root = env!("CARGO_MANIFEST_DIR");
     let own = std::fs::read_to_string(format!("{root}/lwstat.yaml")).unwrap();
     let full = "baseline: b.json\ndefaults: {coverage: exact, from: 3, warn: {limits: {macs: +1 %}}}\nmodels: [{path: a, \

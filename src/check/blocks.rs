@@ -62,11 +62,11 @@ pub fn blocks(report: &Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Block> {
     let is_heavy = |at: usize| rows[at].counts.0[macs].as_ref().is_none_or(|macs| *macs != Dim::ZERO);
     let (mut found, mut start, mut segment, mut reach) = (Vec::new(), 0, 0, 0);
     let (mut heavy, mut segment_heavy) = (false, false);
-    for at in 0..rows.len() {
+    for (at, read) in last_read.iter().enumerate() {
         segment_heavy |= is_heavy(at);
         // Whether only this node's outputs are read behind it.
         let ends = reach <= at;
-        reach = reach.max(last_read[at]);
+        reach = reach.max(*read);
         if !ends && at + 1 < rows.len() {
             continue;
         }

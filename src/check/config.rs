@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
+use super::file::{Entry, File};
 use super::limits::{Allowed, Amount, Growth, gauge, gauges};
-use crate::columns::{Column, Needs, Unit};
+use crate::columns::{Column, Needs};
 use crate::compare::sources;
 use crate::device::{self, Device};
 use crate::error::{Error, Result};
@@ -116,148 +117,6 @@ pub enum Figures {
     /// They are not looked at.
     #[default]
     Ignore,
-}
-
-/// Models, and what is allowed to each in a pull request.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "lwstat.yaml")]
-struct File {
-    /// The baseline, from the folder of this file [lwstat.baseline.json].
-    baseline: Option<String>,
-    /// What holds for all models where their entries do not say otherwise, key by key.
-    #[serde(default)]
-    defaults: Allowance,
-    /// The models.
-    #[schemars(with = "Vec<Entry>")]
-    models: Vec<Spanned<Entry>>,
-}
-
-/// A model or several.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    /// A file, a directory (all .onnx files below it) or a pattern, from the folder of this file. A pattern or directory
-    /// leaves out files that another entry names.
-    #[schemars(with = "String")]
-    path: Spanned<String>,
-    /// What the baseline and reports call the model [its path]: tells entries of the same file apart.
-    name: Option<String>,
-    /// Shapes of inputs.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>")]
-    inputs: Ordered<Spanned<String>>,
-    /// The network whose published figures must hold [the file's name].
-    #[serde(rename = "as")]
-    network: Option<String>,
-    /// Sizes of free dimensions.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, u64>")]
-    dims: Ordered<u32>,
-    /// The most that numbers may be.
-    #[serde(default)]
-    #[schemars(schema_with = "budget_schema")]
-    budget: Ordered<Option<Spanned<String>>>,
-    /// The most by which numbers may be more than in the baseline.
-    #[serde(default)]
-    #[schemars(schema_with = "limits_schema")]
-    limits: Ordered<Option<Spanned<String>>>,
-    /// Budgets and limits that warn and do not fail.
-    #[serde(default)]
-    warn: Warn,
-    /// A device that the model must fit: a name of `lwstat devices`, or a file from the folder of this file.
-    #[schemars(with = "Option<String>")]
-    device: Option<Spanned<String>>,
-    /// Guidelines that must be kept: G1, G2, G3, G4 or all.
-    #[schemars(with = "Option<Vec<String>>")]
-    deny: Option<Vec<Spanned<String>>>,
-    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
-    #[schemars(with = "Option<f64>")]
-    from: Option<Spanned<f64>>,
-    /// How well the cost must be known [bounded].
-    coverage: Option<Coverage>,
-    /// Whether published figures must hold [ignore].
-    figures: Option<Figures>,
-}
-
-/// What holds for all models.
-#[derive(Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Allowance {
-    /// Sizes of free dimensions, where a model has them.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, u64>")]
-    dims: Ordered<u32>,
-    /// The most that numbers may be.
-    #[serde(default)]
-    #[schemars(schema_with = "budget_schema")]
-    budget: Ordered<Option<Spanned<String>>>,
-    /// The most by which numbers may be more than in the baseline.
-    #[serde(default)]
-    #[schemars(schema_with = "limits_schema")]
-    limits: Ordered<Option<Spanned<String>>>,
-    /// Budgets and limits that warn and do not fail.
-    #[serde(default)]
-    warn: Warn,
-    /// A device that the models must fit.
-    #[schemars(with = "Option<String>")]
-    device: Option<Spanned<String>>,
-    /// Guidelines that must be kept: G1, G2, G3, G4 or all.
-    #[schemars(with = "Option<Vec<String>>")]
-    deny: Option<Vec<Spanned<String>>>,
-    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
-    #[schemars(with = "Option<f64>")]
-    from: Option<Spanned<f64>>,
-    /// How well the cost must be known [bounded].
-    coverage: Option<Coverage>,
-    /// Whether published figures must hold [ignore].
-    figures: Option<Figures>,
-}
-
-/// What warns and does not fail.
-#[derive(Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Warn {
-    /// The most that numbers should be.
-    #[serde(default)]
-    #[schemars(schema_with = "budget_schema")]
-    budget: Ordered<Option<Spanned<String>>>,
-    /// The most by which numbers should be more than in the baseline.
-    #[serde(default)]
-    #[schemars(schema_with = "limits_schema")]
-    limits: Ordered<Option<Spanned<String>>>,
-}
-
-fn budget_schema(_: &mut SchemaGenerator) -> Schema {
-    keyed(&|gauge| match gauge.unit {
-        Unit::Bytes => "5 MiB",
-        Unit::Milliseconds => "2 ms",
-        Unit::Share => "5 %",
-        _ => "310 M",
-    })
-}
-
-fn limits_schema(_: &mut SchemaGenerator) -> Schema {
-    keyed(&|_| "+1 %")
-}
-
-/// A map by metric; null takes back what the defaults say.
-fn keyed(form: &dyn Fn(&Column) -> &'static str) -> Schema {
-    let property = |gauge: &Column| {
-        let schema = serde_json::json!({
-            "description": gauge.rule,
-            "type": ["string", "number", "null"],
-            "examples": [form(gauge)],
-        });
-        (gauge.key.clone(), schema)
-    };
-    let properties: serde_json::Map<_, _> = gauges().iter().map(property).collect();
-    json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
-}
-
-/// The schema of a configuration, for editors.
-pub fn schema() -> Schema {
-    schemars::schema_for!(File)
 }
 
 /// The configuration in this folder or the nearest one above it, as a path from the folder.
@@ -473,27 +332,6 @@ impl Reader<'_> {
         let device = device::named(&path).map_err(|error| at(name, error))?;
         self.devices.insert(name.value.clone(), device.clone());
         Ok(device)
-    }
-}
-
-impl Entry {
-    /// The defaults as an entry that names no model.
-    fn of(defaults: &Allowance) -> Entry {
-        Entry {
-            path: Spanned::new(String::new(), serde_yaml::Location::UNKNOWN, serde_yaml::Location::UNKNOWN),
-            name: None,
-            inputs: Ordered::default(),
-            network: None,
-            dims: Ordered::default(),
-            budget: defaults.budget.clone(),
-            limits: defaults.limits.clone(),
-            warn: defaults.warn.clone(),
-            device: defaults.device.clone(),
-            deny: defaults.deny.clone(),
-            from: defaults.from.clone(),
-            coverage: defaults.coverage,
-            figures: defaults.figures,
-        }
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Finding {
     pub way_on: String,
     /// The blocks that made the difference, the largest first.
     pub causes: Vec<Cause>,
+    /// The metric that tells so: the finding's own, where it is a sum over nodes; activation bytes, where it is a peak.
+    pub by: &'static str,
     /// The node to look at; empty where none is to blame.
     pub node: String,
 }

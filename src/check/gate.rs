@@ -7,25 +7,16 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::baseline::{Baseline, Entry};
-use super::blocks::{Block, Cause, blocks, causes};
-use super::config::{Config, Coverage, Figures, Rules, Target};
+use super::blocks::blocks;
+use super::config::{Config, Rules, Target};
 use super::findings::{Checked, Finding, Level, Measured, Outcome, Rule};
-use super::limits::{Allowed, Amount, Growth, Holds, gauges};
-use crate::columns::{Bound, Column, Needs, Number, Subject, Unit};
+use super::limits::gauges;
+use crate::columns::{Column, Needs, Number, Subject, Unit};
 use crate::compare::absent_dims;
-use crate::cost::index_of;
-use crate::device::{Fit, Fits};
-use crate::diff::symbols::Symbols;
-use crate::dim::Dim;
 use crate::error::{Error, Result};
-use crate::figures;
-use crate::guidelines::{self, RULES};
 use crate::infer::Bindings;
 use crate::model::Model;
-use crate::render::comparison::entry as say;
-use crate::render::number::quantity;
 use crate::report::Report;
-use crate::verify::{Verdict, verify};
 
 /// How a check is made.
 pub struct Question<'a> {
@@ -43,10 +34,10 @@ pub struct Question<'a> {
 const GONE: usize = 3;
 
 /// What is kept of a model while it is judged.
-struct Seen {
-    report: Report,
-    numbers: Vec<Option<Number>>,
-    sizes: BTreeSet<String>,
+pub(super) struct Seen {
+    pub(super) report: Report,
+    pub(super) numbers: Vec<Option<Number>>,
+    pub(super) sizes: BTreeSet<String>,
 }
 
 /// Checks the models in parallel; of each, only what came of it is kept.
@@ -103,7 +94,7 @@ pub fn check(config: &Config, question: &Question) -> Outcome {
 }
 
 /// A finding that something could not be found out.
-fn input(message: &str) -> Finding {
+pub(super) fn input(message: &str) -> Finding {
     Finding {
         level: Level::Error,
         rule: Rule::Input,
@@ -119,15 +110,16 @@ fn input(message: &str) -> Finding {
         message: message.to_string(),
         way_on: String::new(),
         causes: Vec::new(),
+        by: "",
         node: String::new(),
     }
 }
 
-struct Gate<'a> {
-    target: &'a Target,
-    rules: &'a Rules,
-    gauges: &'a [Column],
-    question: &'a Question<'a>,
+pub(super) struct Gate<'a> {
+    pub(super) target: &'a Target,
+    pub(super) rules: &'a Rules,
+    pub(super) gauges: &'a [Column],
+    pub(super) question: &'a Question<'a>,
 }
 
 impl Gate<'_> {
@@ -153,7 +145,7 @@ impl Gate<'_> {
         (checked, sizes)
     }
 
-    fn finding(&self, level: Level, rule: Rule, message: String) -> Finding {
+    pub(super) fn finding(&self, level: Level, rule: Rule, message: String) -> Finding {
         Finding {
             level,
             rule,
@@ -164,7 +156,7 @@ impl Gate<'_> {
         }
     }
 
-    fn error(&self, error: &Error, way_on: &str) -> Finding {
+    pub(super) fn error(&self, error: &Error, way_on: &str) -> Finding {
         let node = error.node.as_ref().map(|(name, _)| name.clone()).unwrap_or_default();
         let file = error.path.clone().unwrap_or_else(|| self.target.path.display().to_string());
         let message = error.clone().without_file().to_string();
@@ -268,327 +260,4 @@ impl Gate<'_> {
         }
         measured
     }
-
-    fn coverage(&self, seen: &Seen, findings: &mut Vec<Finding>) {
-        let coverage = &seen.report.coverage;
-        let (count, what) = match self.rules.coverage {
-            Coverage::Unknown => return,
-            _ if coverage.unknown > 0 => (coverage.unknown, "unknown"),
-            Coverage::Exact if coverage.bounded > 0 => (coverage.bounded, "known by an upper bound alone"),
-            _ => return,
-        };
-        let ops: Vec<String> = coverage
-            .unknown_ops
-            .iter()
-            .map(|op| format!("{} {}{}", op.count, domain(&op.domain), op.op_type))
-            .collect();
-        let cause = if ops.is_empty() || what != "unknown" { String::new() } else { format!(" ({})", ops.join(", ")) };
-        let nodes = if count == 1 { "1 node is".to_string() } else { format!("the costs of {count} nodes are") };
-        let nodes = nodes.replace("1 node is", "the cost of 1 node is");
-        let node = seen.report.nodes.iter().find(|row| row.unknown_operator).map(|row| row.name.clone());
-        findings.push(Finding {
-            metric: "coverage".to_string(),
-            way_on: "allow it with coverage: unknown (or bounded), or use operators of lwstat ops".to_string(),
-            node: node.unwrap_or_default(),
-            ..self.finding(Level::Fail, Rule::Coverage, format!("{nodes} {what}{cause}"))
-        });
-    }
-
-    /// A number that is unknown, or depends on sizes that are open, cannot be judged.
-    fn open(&self, seen: &Seen, gauge: &Column, number: Option<&Number>, asked: u64) -> Finding {
-        let dims = &seen.report.model.dims;
-        let dims = dims.iter().map(|dim| format!("{dim}: 1")).collect::<Vec<_>>().join(", ");
-        let reason = match number {
-            None => "is unknown".to_string(),
-            Some(number) => format!("depends on open sizes ({})", say(Some(number), &gauge.unit, false)),
-        };
-        let way_on = match dims.is_empty() {
-            true => format!("take {} out of the configuration", gauge.key),
-            false => format!("give the entry dims: {{{dims}}}"),
-        };
-        let message = format!("{} {reason} and cannot be judged", gauge.key);
-        Finding {
-            metric: gauge.key.clone(),
-            unit: gauge.unit.clone(),
-            way_on,
-            asked,
-            ..self.finding(Level::Error, Rule::Input, message)
-        }
-    }
-
-    fn budget(&self, seen: &Seen, allowed: &Allowed<Amount>, level: Level) -> Option<Finding> {
-        let (gauge, number) = (&self.gauges[allowed.gauge], seen.numbers[allowed.gauge].as_ref());
-        let Some(value) = number else { return Some(self.open(seen, gauge, None, allowed.line)) };
-        match allowed.most.holds(value) {
-            Holds::Yes => return None,
-            Holds::Open => return Some(self.open(seen, gauge, number, allowed.line)),
-            Holds::No => {}
-        }
-        let over = match (&allowed.most, value.dim().and_then(|dim| dim.as_int()), value.real()) {
-            (Amount::Whole(most), Some(value), _) => {
-                let by = Number::Count { count: Dim::from(value) - Dim::from(*most), bound: Bound::Exact };
-                format!(" by {}", spoken(&by, &gauge.unit))
-            }
-            (Amount::Real(most), _, Some(value)) => {
-                format!(" by {}", spoken(&Number::Real(value - most), &gauge.unit))
-            }
-            _ => String::new(),
-        };
-        let value_text = spoken(value, &gauge.unit);
-        let peak = self.peak(seen, gauge);
-        let message = format!("{} is {value_text}{peak}, over its budget of {}{over}", gauge.key, allowed.text);
-        Some(Finding {
-            metric: gauge.key.clone(),
-            unit: gauge.unit.clone(),
-            value: number.cloned(),
-            limit: allowed.text.clone(),
-            way_on: "make the model cheaper, or raise the budget".to_string(),
-            asked: allowed.line,
-            node: self.node(seen, gauge),
-            ..self.finding(level, Rule::Budget, message)
-        })
-    }
-
-    /// Where the peak is, for messages about it.
-    fn peak(&self, seen: &Seen, gauge: &Column) -> String {
-        match &seen.report.peak {
-            Some(peak) if gauge.key == "peak_activation_bytes" && !peak.node.is_empty() => {
-                format!(" at {}", peak.node)
-            }
-            _ => String::new(),
-        }
-    }
-
-    /// The node to look at: where the peak is, else the one that costs most.
-    fn node(&self, seen: &Seen, gauge: &Column) -> String {
-        if gauge.key.ends_with("peak_activation_bytes") {
-            return seen.report.peak.as_ref().map(|peak| peak.node.clone()).unwrap_or_default();
-        }
-        let Some(metric) = index_of(&gauge.key) else { return String::new() };
-        let count = |row: &crate::cost::Row| row.counts.0[metric].as_ref().and_then(Dim::as_int).unwrap_or(-1);
-        let rows = seen.report.nodes.iter().filter(|row| !row.alternative);
-        rows.rev().max_by_key(|row| count(row)).map(|row| row.name.clone()).unwrap_or_default()
-    }
-
-    fn limits(&self, seen: &Seen, base: &Entry, findings: &mut Vec<Finding>) {
-        // Sizes are compared in the words of the baseline.
-        let symbols = Symbols::of_inputs(&base.inputs, &seen.report.model.inputs);
-        let translated = |number: &Number| match number {
-            Number::Count { count, bound } => Number::Count { count: symbols.translate(count), bound: *bound },
-            number => number.clone(),
-        };
-        let mut differences: Option<Vec<Cause>> = None;
-        for (level, tier) in [(Level::Fail, &self.rules.fail), (Level::Warn, &self.rules.warn)] {
-            for allowed in &tier.limits {
-                let gauge = &self.gauges[allowed.gauge];
-                let Some(value) = seen.numbers[allowed.gauge].as_ref().map(translated) else {
-                    findings.push(self.open(seen, gauge, None, allowed.line));
-                    continue;
-                };
-                let Some(old) = &base.numbers[allowed.gauge] else {
-                    let message = format!("it has a limit on {}, but the baseline has no such number", gauge.key);
-                    let way_on = "run lwstat bless to accept its numbers as they are".to_string();
-                    let finding = self.finding(Level::Error, Rule::Input, message);
-                    findings.push(Finding { way_on, metric: gauge.key.clone(), asked: allowed.line, ..finding });
-                    continue;
-                };
-                match allowed.most.holds(old, &value) {
-                    Holds::Yes => continue,
-                    Holds::Open => {
-                        findings.push(self.open(seen, gauge, Some(&value), allowed.line));
-                        continue;
-                    }
-                    Holds::No => {}
-                }
-                let all = differences.get_or_insert_with(|| {
-                    let now: Vec<Block> = blocks(&seen.report, &|dim| symbols.translate(dim));
-                    causes(&base.blocks, &now)
-                });
-                findings.push(self.limit(seen, base, allowed, level, &value, old, all));
-            }
-        }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn limit(
-        &self,
-        seen: &Seen,
-        base: &Entry,
-        allowed: &Allowed<Growth>,
-        level: Level,
-        value: &Number,
-        old: &Number,
-        all: &[Cause],
-    ) -> Finding {
-        let gauge = &self.gauges[allowed.gauge];
-        let weight = |cause: &Cause| {
-            let delta = cause.delta(&gauge.key)?.substitute(&|_| Some(Dim::from(128i64))).as_int()?;
-            (delta != 0).then_some(delta)
-        };
-        let mut causes: Vec<(i64, &Cause)> = all.iter().filter_map(|cause| Some((weight(cause)?, cause))).collect();
-        causes.sort_by_key(|(weight, _)| Reverse(*weight));
-        let causes: Vec<Cause> = causes.into_iter().map(|(_, cause)| cause.clone()).collect();
-        let by = match (old.dim(), value.dim(), old.real(), value.real()) {
-            (Some(old), Some(new), ..) => Some(Number::Count { count: new - old, bound: Bound::Exact }),
-            (_, _, Some(old), Some(new)) => Some(Number::Real(new - old)),
-            _ => None,
-        };
-        let part = old.real().zip(value.real()).filter(|(old, _)| *old > 0.0);
-        let part = part.map(|(old, new)| format!(" ({})", growth(old, new))).unwrap_or_default();
-        let by = by.map(|by| format!(", by {}{part}", spoken(&by, &gauge.unit))).unwrap_or_default();
-        let (old_text, new_text) = (spoken(old, &gauge.unit), spoken(value, &gauge.unit));
-        let mut message = format!(
-            "{} grew from {old_text} to {new_text}{}{by}: {} is allowed",
-            gauge.key,
-            self.peak(seen, gauge),
-            allowed.text
-        );
-        let shapes = |inputs: &[crate::report::TensorType]| {
-            inputs.iter().map(crate::render::number::tensor).collect::<Vec<_>>().join(", ")
-        };
-        let (was, is) = (shapes(&base.inputs), shapes(&seen.report.model.inputs));
-        if was != is {
-            message += &format!(" (the inputs are {is}, those of the baseline {was})");
-        }
-        let node = causes.iter().map(|cause| &cause.node).find(|node| !node.is_empty()).cloned();
-        Finding {
-            metric: gauge.key.clone(),
-            unit: gauge.unit.clone(),
-            value: Some(value.clone()),
-            baseline: Some(old.clone()),
-            limit: allowed.text.clone(),
-            way_on: "make the model cheaper, or accept it with lwstat bless".to_string(),
-            asked: allowed.line,
-            node: node.unwrap_or_else(|| self.node(seen, gauge)),
-            causes,
-            ..self.finding(level, Rule::Limit, message)
-        }
-    }
-
-    fn device(&self, seen: &Seen, findings: &mut Vec<Finding>) {
-        let Some(device) = &seen.report.device else { return };
-        let bytes = |bytes: i64| quantity(Some(&bytes.into()), crate::cost::Unit::Bytes, false);
-        let memories: [(&str, Option<&Fit>); 2] = [("flash", device.flash.as_ref()), ("RAM", Some(&device.ram))];
-        for (name, fit) in memories.into_iter().filter_map(|(name, fit)| Some((name, fit?))) {
-            if fit.fits != Fits::No {
-                continue;
-            }
-            let message = format!(
-                "it does not fit the {name} of {}: it needs {}, there are {} ({})",
-                device.title,
-                bytes(fit.needed_bytes),
-                bytes(fit.available_bytes),
-                fit.reason
-            );
-            let number = |bytes: i64| Some(Number::Count { count: Dim::from(bytes), bound: Bound::Exact });
-            findings.push(Finding {
-                metric: name.to_lowercase(),
-                unit: Unit::Bytes,
-                value: number(fit.needed_bytes),
-                limit: bytes(fit.available_bytes),
-                way_on: "make the model smaller, or name another device".to_string(),
-                ..self.finding(Level::Fail, Rule::Device, message)
-            });
-        }
-    }
-
-    fn guidelines(&self, seen: &Seen, findings: &mut Vec<Finding>) {
-        if self.rules.deny.is_empty() {
-            return;
-        }
-        let level = |at: usize| match self.rules.deny.contains(&at) {
-            true => guidelines::Level::Deny,
-            false => guidelines::Level::Allow,
-        };
-        let levels: Vec<guidelines::Level> = (0..RULES.len()).map(level).collect();
-        let Some(linted) = guidelines::judge(&seen.report, &levels, self.rules.from / 100.0) else {
-            let error = seen.report.open_sizes("guidelines can be judged");
-            findings.push(self.error(&error, "give the entry dims"));
-            return;
-        };
-        for judged in linted.rules.iter().filter(|judged| judged.level == guidelines::Level::Deny && !judged.kept) {
-            let worst = linted.guidelines.iter().find(|finding| finding.rule == judged.rule);
-            let share = Number::Real(100.0 * judged.share);
-            let count =
-                if judged.findings == 1 { "1 finding".to_string() } else { format!("{} findings", judged.findings) };
-            let message = format!(
-                "{} ({}) is not kept: {count} of {} of the memory access{}",
-                judged.rule,
-                judged.title,
-                spoken(&share, &Unit::Share),
-                worst.map(|worst| format!("; the worst: {}", worst.message)).unwrap_or_default()
-            );
-            findings.push(Finding {
-                metric: judged.rule.to_string(),
-                unit: Unit::Share,
-                value: Some(share),
-                limit: format!("{} %", self.rules.from),
-                way_on: "ask lwstat lint where that is and what would change it".to_string(),
-                node: worst.and_then(|worst| worst.nodes.first().cloned()).unwrap_or_default(),
-                ..self.finding(Level::Fail, Rule::Guideline, message)
-            });
-        }
-    }
-
-    fn figures(&self, seen: &Seen, findings: &mut Vec<Finding>) {
-        if self.rules.figures == Figures::Ignore {
-            return;
-        }
-        let name = self.rules.network.as_deref().unwrap_or(&seen.report.model.name);
-        let fixture = match figures::find(name, true) {
-            Ok(Some(fixture)) => fixture,
-            Ok(None) => {
-                let message = format!("figures are to hold, but none are on record for \"{name}\"");
-                let known: Vec<&str> = figures::built_in().collect();
-                let way_on = format!("give the entry as: NAME, one of {}, or figures: ignore", known.join(", "));
-                findings.push(Finding { way_on, ..self.finding(Level::Error, Rule::Input, message) });
-                return;
-            }
-            Err(error) => return findings.push(self.error(&error, "")),
-        };
-        match verify(&seen.report, &fixture) {
-            Err(error) => findings.push(self.error(&error, "give the entry the inputs for which the figures hold")),
-            Ok(list) => {
-                for figure in list.iter().filter(|figure| figure.verdict == Verdict::Fails) {
-                    let counted = quantity(figure.counted.as_ref(), crate::cost::Unit::Count, true);
-                    let message = format!(
-                        "the published {} of {} are {}, counted are {counted} ({})",
-                        figure.metric, fixture.name, figure.published, figure.source
-                    );
-                    findings.push(Finding {
-                        metric: figure.metric.clone(),
-                        unit: Unit::Count,
-                        value: figure.counted.clone().map(|count| Number::Count { count, bound: Bound::Exact }),
-                        limit: figure.published.clone(),
-                        way_on: "ask lwstat verify for all figures".to_string(),
-                        ..self.finding(Level::Fail, Rule::Figure, message)
-                    });
-                }
-            }
-        }
-    }
-}
-
-fn domain(domain: &str) -> String {
-    if domain.is_empty() { String::new() } else { format!("{domain}:") }
-}
-
-/// A number with its unit.
-pub(crate) fn spoken(number: &Number, unit: &Unit) -> String {
-    let text = say(Some(number), unit, false);
-    match unit {
-        Unit::Share | Unit::Percent => format!("{text} %"),
-        Unit::Milliseconds => format!("{text} ms"),
-        _ => text,
-    }
-}
-
-/// By how much one number is more than another, in per cent: `+3.5 %`, with more digits where it is little.
-pub(crate) fn growth(old: f64, new: f64) -> String {
-    let part = 100.0 * (new - old) / old;
-    let digits = match part.abs() {
-        size if size == 0.0 || size >= 0.95 => 1,
-        size => (1.0 - size.log10().floor()).clamp(1.0, 6.0) as usize,
-    };
-    format!("{part:+.digits$} %").replace('-', "−")
 }

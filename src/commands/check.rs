@@ -118,7 +118,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
         Some(Level::Error) => {
             let count = outcome.findings().filter(|finding| finding.level == Level::Error).count();
             let first = outcome.findings().find(|finding| finding.level == Level::Error);
-            let first = first.map(|finding| lwstat::render::finding_text(finding)).unwrap_or_default();
+            let first = first.map(lwstat::render::finding_text).unwrap_or_default();
             let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
             Err(Error::new(format!("{first}{more}")))
         }
@@ -127,11 +127,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
 
 /// In a run of GitHub Actions, adds the Markdown report to the job's summary.
 fn summarize(outcome: &Outcome, style: &lwstat::render::Style) -> Result<()> {
-    let (Some(path), Some(_)) = (std::env::var_os("GITHUB_STEP_SUMMARY"), std::env::var_os("GITHUB_ACTIONS")) else {
-        return Ok(());
-    };
-    let Some(render) = named("md").filter(|_| !path.is_empty()) else { return Ok(()) };
-    let path = PathBuf::from(path);
+    let of_actions = std::env::var_os("GITHUB_ACTIONS").is_some_and(|set| set == "true");
+    let path = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| of_actions && !path.is_empty()).map(PathBuf::from);
+    let (Some(path), Some(render)) = (path, named("md")) else { return Ok(()) };
     let text = render(outcome, style);
     let file = std::fs::OpenOptions::new().append(true).create(true).open(&path);
     file.and_then(|mut file| file.write_all(text.as_bytes()))

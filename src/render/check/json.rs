@@ -95,6 +95,8 @@ struct OneFinding<'a> {
     way_on: &'a str,
     /// The node to look at; null where none is to blame.
     node: Option<&'a str>,
+    /// The metric that tells which blocks made the difference; null where none does.
+    blocks_by: Option<&'a str>,
     /// The blocks that made the difference, the largest first.
     blocks: Vec<OneCause<'a>>,
 }
@@ -152,6 +154,7 @@ fn finding(finding: &Finding) -> OneFinding<'_> {
         message: &finding.message,
         way_on: &finding.way_on,
         node: given(&finding.node),
+        blocks_by: given(finding.by),
         blocks: finding.causes.iter().map(cause).collect(),
     }
 }

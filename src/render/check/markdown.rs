@@ -98,7 +98,7 @@ fn details(finding: &Finding, style: &Style) -> String {
         escape(&finding.message)
     );
     if !finding.causes.is_empty() {
-        text += &format!("| Block | {} | What |\n|:--|--:|:--|\n", escape(&finding.metric));
+        text += &format!("| Block | {} | What |\n|:--|--:|:--|\n", escape(finding.by));
         for cause in finding.causes.iter().take(3 * super::CAUSES) {
             let delta = delta(finding, cause, style.exact);
             text += &format!("| {} | {} | {} |\n", escape(&cause.block), escape(&delta), escape(&cause.what));

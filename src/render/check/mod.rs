@@ -5,7 +5,7 @@ use super::diff::signed;
 use super::number::clean;
 use crate::check::blocks::Cause;
 use crate::check::findings::{Finding, Level, Measured, Outcome};
-use crate::check::gate::{growth, spoken};
+use crate::check::numbers::{growth, spoken};
 use crate::columns::{Number, Unit};
 use crate::cost;
 
@@ -56,9 +56,14 @@ fn advice(finding: &Finding, asked: &str) -> String {
 fn paragraph(finding: &Finding) -> String {
     let causes = match finding.causes.is_empty() {
         true => String::new(),
-        false => format!(". Blocks: {}", causes(finding).join("; ")),
+        false => format!(". {}: {}", heading(finding), causes(finding).join("; ")),
     };
     format!("{}{causes}{}", clean(&finding.message), way_on(finding))
+}
+
+/// What the causes are listed by.
+fn heading(finding: &Finding) -> String {
+    if finding.by == finding.metric { "Blocks".to_string() } else { format!("Blocks by {}", finding.by) }
 }
 
 /// The first causes, a line each, and how many more there are.
@@ -78,7 +83,7 @@ fn causes(finding: &Finding) -> Vec<String> {
 /// By how much a cause makes the finding's metric more.
 fn delta(finding: &Finding, cause: &Cause, exact: bool) -> String {
     let unit = if finding.unit == Unit::Bytes { cost::Unit::Bytes } else { cost::Unit::Count };
-    signed(cause.delta(&finding.metric), unit, exact)
+    signed(cause.delta(finding.by), unit, exact)
 }
 
 /// A number for people; empty where there is none.

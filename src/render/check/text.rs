@@ -3,7 +3,7 @@
 use super::super::Style;
 use super::super::number::clean;
 use super::super::text::{bold, wrap};
-use super::{advice, change, delta, is_cheaper, models, shown, summary};
+use super::{advice, change, delta, heading, is_cheaper, models, shown, summary};
 use crate::check::findings::{Checked, Finding, Level, Outcome};
 
 /// The most models that pass which are listed one by one.
@@ -26,7 +26,8 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
     let mut broken: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_some()).collect();
     broken.sort_by_key(|model| std::cmp::Reverse(model.level()));
     for model in broken.iter().take(LISTED) {
-        text += &format!("\n{}\n", bold(&clean(&model.key), style));
+        let path = if model.path.ends_with(&model.key) { String::new() } else { format!(" ({})", clean(&model.path)) };
+        text += &format!("\n{}{path}\n", bold(&clean(&model.key), style));
         for (at, finding) in model.findings.iter().enumerate() {
             let file = if finding.file == model.path { String::new() } else { clean(&finding.file) };
             text += &lines(finding, "  ", &file, style);
@@ -104,6 +105,9 @@ fn lines(finding: &Finding, indent: &str, file: &str, style: &Style) -> String {
     let shown = finding.causes.iter().take(super::CAUSES);
     let deltas: Vec<String> = shown.clone().map(|cause| delta(finding, cause, style.exact)).collect();
     let width = deltas.iter().map(|delta| delta.chars().count()).max().unwrap_or(0);
+    if !deltas.is_empty() && finding.by != finding.metric {
+        text += &format!("{below}  {}:\n", heading(finding));
+    }
     for (cause, delta) in shown.zip(&deltas) {
         let pad = " ".repeat(width - delta.chars().count());
         let words = format!("{}: {}", clean(&cause.block), clean(&cause.what));

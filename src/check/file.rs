@@ -1,0 +1,175 @@
+//! `lwstat.yaml` as it is written, and its schema for editors.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde_yaml::Spanned;
+
+use super::config::{Coverage, Figures};
+use super::limits::gauges;
+use crate::columns::{Column, Unit};
+use crate::yaml::Ordered;
+
+/// Models, and what is allowed to each in a pull request.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "lwstat.yaml")]
+pub(super) struct File {
+    /// The baseline, from the folder of this file [lwstat.baseline.json].
+    pub(super) baseline: Option<String>,
+    /// What holds for all models where their entries do not say otherwise, key by key.
+    #[serde(default)]
+    pub(super) defaults: Allowance,
+    /// The models.
+    #[schemars(with = "Vec<Entry>")]
+    pub(super) models: Vec<Spanned<Entry>>,
+}
+
+/// A model or several.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    /// A file, a directory (all .onnx files below it) or a pattern, from the folder of this file. A pattern or directory
+    /// leaves out files that another entry names.
+    #[schemars(with = "String")]
+    pub(super) path: Spanned<String>,
+    /// What the baseline and reports call the model [its path]: tells entries of the same file apart.
+    pub(super) name: Option<String>,
+    /// Shapes of inputs.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub(super) inputs: Ordered<Spanned<String>>,
+    /// The network whose published figures must hold [the file's name].
+    #[serde(rename = "as")]
+    pub(super) network: Option<String>,
+    /// Sizes of free dimensions.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    pub(super) dims: Ordered<u32>,
+    /// The most that numbers may be.
+    #[serde(default)]
+    #[schemars(schema_with = "budget_schema")]
+    pub(super) budget: Ordered<Option<Spanned<String>>>,
+    /// The most by which numbers may be more than in the baseline.
+    #[serde(default)]
+    #[schemars(schema_with = "limits_schema")]
+    pub(super) limits: Ordered<Option<Spanned<String>>>,
+    /// Budgets and limits that warn and do not fail.
+    #[serde(default)]
+    pub(super) warn: Warn,
+    /// A device that the model must fit: a name of `lwstat devices`, or a file from the folder of this file.
+    #[schemars(with = "Option<String>")]
+    pub(super) device: Option<Spanned<String>>,
+    /// Guidelines that must be kept: G1, G2, G3, G4 or all.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) deny: Option<Vec<Spanned<String>>>,
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
+    #[schemars(with = "Option<f64>")]
+    pub(super) from: Option<Spanned<f64>>,
+    /// How well the cost must be known [bounded].
+    pub(super) coverage: Option<Coverage>,
+    /// Whether published figures must hold [ignore].
+    pub(super) figures: Option<Figures>,
+}
+
+/// What holds for all models.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Allowance {
+    /// Sizes of free dimensions, where a model has them.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, u64>")]
+    pub(super) dims: Ordered<u32>,
+    /// The most that numbers may be.
+    #[serde(default)]
+    #[schemars(schema_with = "budget_schema")]
+    pub(super) budget: Ordered<Option<Spanned<String>>>,
+    /// The most by which numbers may be more than in the baseline.
+    #[serde(default)]
+    #[schemars(schema_with = "limits_schema")]
+    pub(super) limits: Ordered<Option<Spanned<String>>>,
+    /// Budgets and limits that warn and do not fail.
+    #[serde(default)]
+    pub(super) warn: Warn,
+    /// A device that the models must fit.
+    #[schemars(with = "Option<String>")]
+    pub(super) device: Option<Spanned<String>>,
+    /// Guidelines that must be kept: G1, G2, G3, G4 or all.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) deny: Option<Vec<Spanned<String>>>,
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
+    #[schemars(with = "Option<f64>")]
+    pub(super) from: Option<Spanned<f64>>,
+    /// How well the cost must be known [bounded].
+    pub(super) coverage: Option<Coverage>,
+    /// Whether published figures must hold [ignore].
+    pub(super) figures: Option<Figures>,
+}
+
+/// What warns and does not fail.
+#[derive(Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Warn {
+    /// The most that numbers should be.
+    #[serde(default)]
+    #[schemars(schema_with = "budget_schema")]
+    pub(super) budget: Ordered<Option<Spanned<String>>>,
+    /// The most by which numbers should be more than in the baseline.
+    #[serde(default)]
+    #[schemars(schema_with = "limits_schema")]
+    pub(super) limits: Ordered<Option<Spanned<String>>>,
+}
+
+fn budget_schema(_: &mut SchemaGenerator) -> Schema {
+    keyed(&|gauge| match gauge.unit {
+        Unit::Bytes => "5 MiB",
+        Unit::Milliseconds => "2 ms",
+        Unit::Share => "5 %",
+        _ => "310 M",
+    })
+}
+
+fn limits_schema(_: &mut SchemaGenerator) -> Schema {
+    keyed(&|_| "+1 %")
+}
+
+/// A map by metric; null takes back what the defaults say.
+fn keyed(form: &dyn Fn(&Column) -> &'static str) -> Schema {
+    let property = |gauge: &Column| {
+        let schema = serde_json::json!({
+            "description": gauge.rule,
+            "type": ["string", "number", "null"],
+            "examples": [form(gauge)],
+        });
+        (gauge.key.clone(), schema)
+    };
+    let properties: serde_json::Map<_, _> = gauges().iter().map(property).collect();
+    json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// The schema of a configuration, for editors.
+pub fn schema() -> Schema {
+    schemars::schema_for!(File)
+}
+
+impl Entry {
+    /// The defaults as an entry that names no model.
+    pub(super) fn of(defaults: &Allowance) -> Entry {
+        Entry {
+            path: Spanned::new(String::new(), serde_yaml::Location::UNKNOWN, serde_yaml::Location::UNKNOWN),
+            name: None,
+            inputs: Ordered::default(),
+            network: None,
+            dims: Ordered::default(),
+            budget: defaults.budget.clone(),
+            limits: defaults.limits.clone(),
+            warn: defaults.warn.clone(),
+            device: defaults.device.clone(),
+            deny: defaults.deny.clone(),
+            from: defaults.from.clone(),
+            coverage: defaults.coverage,
+            figures: defaults.figures,
+        }
+    }
+}

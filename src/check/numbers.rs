@@ -1,0 +1,221 @@
+//! Budgets and limits of one model: its numbers, and their growth against the baseline.
+
+use std::cmp::Reverse;
+
+use super::baseline::Entry;
+use super::blocks::{Block, Cause, blocks, causes};
+use super::findings::{Finding, Level, Rule};
+use super::gate::{Gate, Seen};
+use super::limits::{Allowed, Amount, Growth, Holds};
+use crate::columns::{Bound, Column, Number, Unit};
+use crate::cost::{METRICS, index_of};
+use crate::diff::symbols::Symbols;
+use crate::dim::Dim;
+use crate::render::comparison::entry as say;
+
+impl Gate<'_> {
+    /// A number that is unknown, or depends on sizes that are open, cannot be judged.
+    fn open(&self, seen: &Seen, gauge: &Column, number: Option<&Number>, asked: u64) -> Finding {
+        let dims = &seen.report.model.dims;
+        let dims = dims.iter().map(|dim| format!("{dim}: 1")).collect::<Vec<_>>().join(", ");
+        let reason = match number {
+            None => "is unknown".to_string(),
+            Some(number) => format!("depends on open sizes ({})", say(Some(number), &gauge.unit, false)),
+        };
+        let way_on = match dims.is_empty() {
+            true => format!("take {} out of the configuration", gauge.key),
+            false => format!("give the entry dims: {{{dims}}}"),
+        };
+        let message = format!("{} {reason} and cannot be judged", gauge.key);
+        Finding {
+            metric: gauge.key.clone(),
+            unit: gauge.unit.clone(),
+            way_on,
+            asked,
+            ..self.finding(Level::Error, Rule::Input, message)
+        }
+    }
+
+    pub(super) fn budget(&self, seen: &Seen, allowed: &Allowed<Amount>, level: Level) -> Option<Finding> {
+        let (gauge, number) = (&self.gauges[allowed.gauge], seen.numbers[allowed.gauge].as_ref());
+        let Some(value) = number else { return Some(self.open(seen, gauge, None, allowed.line)) };
+        match allowed.most.holds(value) {
+            Holds::Yes => return None,
+            Holds::Open => return Some(self.open(seen, gauge, number, allowed.line)),
+            Holds::No => {}
+        }
+        let over = match (&allowed.most, value.dim().and_then(|dim| dim.as_int()), value.real()) {
+            (Amount::Whole(most), Some(value), _) => {
+                let by = Number::Count { count: Dim::from(value) - Dim::from(*most), bound: Bound::Exact };
+                format!(" by {}", spoken(&by, &gauge.unit))
+            }
+            (Amount::Real(most), _, Some(value)) => {
+                format!(" by {}", spoken(&Number::Real(value - most), &gauge.unit))
+            }
+            _ => String::new(),
+        };
+        let value_text = spoken(value, &gauge.unit);
+        let peak = self.peak(seen, gauge);
+        let message = format!("{} is {value_text}{peak}, over its budget of {}{over}", gauge.key, allowed.text);
+        Some(Finding {
+            metric: gauge.key.clone(),
+            unit: gauge.unit.clone(),
+            value: number.cloned(),
+            limit: allowed.text.clone(),
+            way_on: "make the model cheaper, or raise the budget".to_string(),
+            asked: allowed.line,
+            node: self.node(seen, gauge),
+            ..self.finding(level, Rule::Budget, message)
+        })
+    }
+
+    /// Where the peak is, for messages about it.
+    fn peak(&self, seen: &Seen, gauge: &Column) -> String {
+        match &seen.report.peak {
+            Some(peak) if gauge.key == "peak_activation_bytes" && !peak.node.is_empty() => {
+                format!(" at {}", peak.node)
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// The node to look at: where the peak is, else the one that costs most.
+    fn node(&self, seen: &Seen, gauge: &Column) -> String {
+        if gauge.key.ends_with("peak_activation_bytes") {
+            return seen.report.peak.as_ref().map(|peak| peak.node.clone()).unwrap_or_default();
+        }
+        let Some(metric) = index_of(&gauge.key) else { return String::new() };
+        let count = |row: &crate::cost::Row| row.counts.0[metric].as_ref().and_then(Dim::as_int).unwrap_or(-1);
+        let rows = seen.report.nodes.iter().filter(|row| !row.alternative);
+        rows.rev().max_by_key(|row| count(row)).map(|row| row.name.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn limits(&self, seen: &Seen, base: &Entry, findings: &mut Vec<Finding>) {
+        // Sizes are compared in the words of the baseline.
+        let symbols = Symbols::of_inputs(&base.inputs, &seen.report.model.inputs);
+        let translated = |number: &Number| match number {
+            Number::Count { count, bound } => Number::Count { count: symbols.translate(count), bound: *bound },
+            number => number.clone(),
+        };
+        let mut differences: Option<Vec<Cause>> = None;
+        for (level, tier) in [(Level::Fail, &self.rules.fail), (Level::Warn, &self.rules.warn)] {
+            for allowed in &tier.limits {
+                let gauge = &self.gauges[allowed.gauge];
+                let Some(value) = seen.numbers[allowed.gauge].as_ref().map(translated) else {
+                    findings.push(self.open(seen, gauge, None, allowed.line));
+                    continue;
+                };
+                let Some(old) = &base.numbers[allowed.gauge] else {
+                    let message = format!("it has a limit on {}, but the baseline has no such number", gauge.key);
+                    let way_on = "run lwstat bless to accept its numbers as they are".to_string();
+                    let finding = self.finding(Level::Error, Rule::Input, message);
+                    findings.push(Finding { way_on, metric: gauge.key.clone(), asked: allowed.line, ..finding });
+                    continue;
+                };
+                match allowed.most.holds(old, &value) {
+                    Holds::Yes => continue,
+                    Holds::Open if value.real().is_some() => {
+                        let old = say(Some(old), &gauge.unit, false);
+                        let message =
+                            format!("{} of the baseline depends on open sizes ({old}), now they are fixed", gauge.key);
+                        let way_on = "run lwstat bless to accept its numbers as they are".to_string();
+                        let finding = self.finding(Level::Error, Rule::Input, message);
+                        findings.push(Finding { way_on, metric: gauge.key.clone(), asked: allowed.line, ..finding });
+                        continue;
+                    }
+                    Holds::Open => {
+                        findings.push(self.open(seen, gauge, Some(&value), allowed.line));
+                        continue;
+                    }
+                    Holds::No => {}
+                }
+                let all = differences.get_or_insert_with(|| {
+                    let now: Vec<Block> = blocks(&seen.report, &|dim| symbols.translate(dim));
+                    causes(&base.blocks, &now)
+                });
+                findings.push(self.limit(seen, base, allowed, level, &value, old, all));
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn limit(
+        &self,
+        seen: &Seen,
+        base: &Entry,
+        allowed: &Allowed<Growth>,
+        level: Level,
+        value: &Number,
+        old: &Number,
+        all: &[Cause],
+    ) -> Finding {
+        let gauge = &self.gauges[allowed.gauge];
+        // A peak is no sum: what grew around it is told by the activations.
+        let is_peak = gauge.unit == Unit::Bytes && index_of(&gauge.key).is_none() && gauge.key != "file_bytes";
+        let own = METRICS.iter().map(|metric| metric.key).find(|key| *key == gauge.key);
+        let by = own.or(is_peak.then_some("activation_bytes")).unwrap_or_default();
+        let weight = |cause: &Cause| {
+            let delta = cause.delta(by)?.substitute(&|_| Some(Dim::from(128i64))).as_int()?;
+            (delta > 0 || (delta < 0 && !is_peak)).then_some(delta)
+        };
+        let mut causes: Vec<(i64, &Cause)> = all.iter().filter_map(|cause| Some((weight(cause)?, cause))).collect();
+        causes.sort_by_key(|(weight, _)| Reverse(*weight));
+        let causes: Vec<Cause> = causes.into_iter().map(|(_, cause)| cause.clone()).collect();
+        let difference = match (old.dim(), value.dim(), old.real(), value.real()) {
+            (Some(old), Some(new), ..) => Some(Number::Count { count: new - old, bound: Bound::Exact }),
+            (_, _, Some(old), Some(new)) => Some(Number::Real(new - old)),
+            _ => None,
+        };
+        let part = old.real().zip(value.real()).filter(|(old, _)| *old > 0.0);
+        let part = part.map(|(old, new)| format!(" ({})", growth(old, new))).unwrap_or_default();
+        let difference = difference.map(|by| format!(", by {}{part}", spoken(&by, &gauge.unit))).unwrap_or_default();
+        let (old_text, new_text) = (spoken(old, &gauge.unit), spoken(value, &gauge.unit));
+        let mut message = format!(
+            "{} grew from {old_text} to {new_text}{}{difference}: {} is allowed",
+            gauge.key,
+            self.peak(seen, gauge),
+            allowed.text
+        );
+        let shapes = |inputs: &[crate::report::TensorType]| {
+            inputs.iter().map(crate::render::number::tensor).collect::<Vec<_>>().join(", ")
+        };
+        let (was, is) = (shapes(&base.inputs), shapes(&seen.report.model.inputs));
+        if was != is {
+            message += &format!(" (the inputs are {is}, those of the baseline {was})");
+        }
+        let node = causes.iter().map(|cause| &cause.node).find(|node| !node.is_empty()).cloned();
+        Finding {
+            metric: gauge.key.clone(),
+            unit: gauge.unit.clone(),
+            value: Some(value.clone()),
+            baseline: Some(old.clone()),
+            limit: allowed.text.clone(),
+            way_on: "make the model cheaper, or accept it with lwstat bless".to_string(),
+            asked: allowed.line,
+            node: node.unwrap_or_else(|| self.node(seen, gauge)),
+            causes,
+            by,
+            ..self.finding(level, Rule::Limit, message)
+        }
+    }
+}
+
+/// A number with its unit.
+pub(crate) fn spoken(number: &Number, unit: &Unit) -> String {
+    let text = say(Some(number), unit, false);
+    match unit {
+        Unit::Share | Unit::Percent => format!("{text} %"),
+        Unit::Milliseconds => format!("{text} ms"),
+        _ => text,
+    }
+}
+
+/// By how much one number is more than another, in per cent: `+3.5 %`, with more digits where it is little.
+pub(crate) fn growth(old: f64, new: f64) -> String {
+    let part = 100.0 * (new - old) / old;
+    let digits = match part.abs() {
+        size if size == 0.0 || size >= 0.95 => 1,
+        size => (1.0 - size.log10().floor()).clamp(1.0, 6.0) as usize,
+    };
+    format!("{part:+.digits$} %").replace('-', "−")
+}
