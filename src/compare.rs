@@ -98,6 +98,9 @@ fn pattern(pattern: &str) -> Result<Vec<PathBuf>> {
     if files.is_empty() { Err(Error::new("no file matches this pattern")) } else { Ok(files) }
 }
 
+/// Runs a model and says how long it takes.
+pub type Measure<'a> = &'a dyn Fn(&Model) -> Result<Latency>;
+
 /// What is asked of every model.
 pub struct Question<'a> {
     /// The columns to fill.
@@ -107,7 +110,7 @@ pub struct Question<'a> {
     /// The device that the models are placed on.
     pub device: Option<&'a Device>,
     /// Runs a model and says how long it takes, where that is asked for: one model after the other, before all else.
-    pub measure: Option<&'a dyn Fn(&Model) -> Result<Latency>>,
+    pub measure: Option<Measure<'a>>,
     /// What the user says of the models.
     pub given: Option<&'a UserFigures>,
     /// Opens a model.

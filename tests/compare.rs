@@ -26,6 +26,7 @@ fn compared(paths: &[&str], columns: &str, bindings: &Bindings, given: Option<&U
         columns: columns_for(&keys(columns), given)?,
         bindings,
         device: None,
+        measure: None,
         given,
         open: &|path| Model::open(path),
         done: &|| (),

@@ -79,7 +79,7 @@ fn faults(difference: &Diff) -> Vec<String> {
         }
     }
     let view = View { by: By::Op, depth: 0, sort: None, top: None };
-    let style = Style { view, width: 80, color: false, exact: false, plan: false, figures: None };
+    let style = Style { view, width: 80, color: false, exact: false, plan: false, charts: &[], figures: None };
     DIFFS.iter().filter(|(_, render)| render(difference, &style).is_empty()).for_each(|_| faults.push("empty".into()));
     faults
 }

@@ -64,12 +64,12 @@ pub(super) struct Entry {
     /// Guidelines that must be kept: G1, G2, G3, G4 or all.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) deny: Option<Vec<Spanned<String>>>,
-    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count (0 where nothing is said).
     #[schemars(with = "Option<f64>")]
     pub(super) from: Option<Spanned<f64>>,
-    /// How well the cost must be known [bounded].
+    /// How well the cost must be known (bounded where nothing is said).
     pub(super) coverage: Option<Coverage>,
-    /// Whether published figures must hold [ignore].
+    /// Whether published figures must hold (ignore where nothing is said).
     pub(super) figures: Option<Figures>,
 }
 
@@ -98,12 +98,12 @@ pub(super) struct Allowance {
     /// Guidelines that must be kept: G1, G2, G3, G4 or all.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) deny: Option<Vec<Spanned<String>>>,
-    /// Share of the memory access, in per cent, from which a denied guideline's findings count [0].
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count (0 where nothing is said).
     #[schemars(with = "Option<f64>")]
     pub(super) from: Option<Spanned<f64>>,
-    /// How well the cost must be known [bounded].
+    /// How well the cost must be known (bounded where nothing is said).
     pub(super) coverage: Option<Coverage>,
-    /// Whether published figures must hold [ignore].
+    /// Whether published figures must hold (ignore where nothing is said).
     pub(super) figures: Option<Figures>,
 }
 

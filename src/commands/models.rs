@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lwstat::columns::{self, Column};
-use lwstat::compare::{Comparison, Question, compare, sources};
-use lwstat::latency::Latency;
+use lwstat::compare::{Comparison, Measure, Question, compare, sources};
 use lwstat::model::sentence;
 use lwstat::render::number::clean;
 use lwstat::user_figures::UserFigures;
@@ -84,7 +83,7 @@ impl ModelsArgs {
             }
             latency
         };
-        let measure: Option<&dyn Fn(&Model) -> Result<Latency>> = if latency { Some(&time) } else { None };
+        let measure: Option<Measure> = if latency { Some(&time) } else { None };
         let question = Question {
             columns,
             bindings: &bindings,

@@ -121,15 +121,14 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
         report.place_on(device);
     }
     args.runs.needs(args.latency || args.device.as_deref() == Some("host"), "--latency")?;
-    match (args.latency, args.runs.given()) {
-        (true, _) => match measure(&model, &bindings, &args.runs) {
+    if args.latency {
+        match measure(&model, &bindings, &args.runs) {
             Ok(latency) => report.latency = Some(latency),
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "{}", lwstat::render::number::clean(&error.to_string()));
                 report.latency_error = Some(error.without_file().to_string());
             }
-        },
-        (false, _) => {}
+        }
     }
     if let Some(path) = &args.chart {
         chart::write(&args.draw(&report, device.as_ref())?, path)?;
