@@ -6,10 +6,13 @@ mod common;
 
 #[path = "check/folder.rs"]
 mod folder;
+// Its file names are such as not every system takes.
+#[cfg(unix)]
 #[path = "check/formats.rs"]
 mod formats;
 #[path = "check/many.rs"]
 mod many;
+#[cfg(unix)]
 #[path = "check/readme.rs"]
 mod readme;
 

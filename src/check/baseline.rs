@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -27,7 +28,9 @@ const VERSION: u32 = 1;
 pub struct Baseline {
     /// Path as given, for errors.
     pub path: String,
-    entries: BTreeMap<String, Box<RawValue>>,
+    text: String,
+    /// Where each model's entry stands in the text: all of them decoded would be many times as large.
+    entries: BTreeMap<String, Range<usize>>,
 }
 
 /// What the baseline has of one model.
@@ -43,33 +46,34 @@ pub struct Entry {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct File<'t> {
     lwstat_baseline: u32,
-    models: Pairs,
+    #[serde(borrow)]
+    models: Pairs<'t>,
 }
 
 /// A map's entries, in the order of the file, twice where a key stands twice.
-struct Pairs(Vec<(String, Box<RawValue>)>);
+struct Pairs<'t>(Vec<(String, &'t RawValue)>);
 
-impl<'de> Deserialize<'de> for Pairs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Pairs, D::Error> {
+impl<'de: 't, 't> Deserialize<'de> for Pairs<'t> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Pairs<'t>, D::Error> {
         struct Entries;
         impl<'de> Visitor<'de> for Entries {
-            type Value = Pairs;
+            type Value = Vec<(String, &'de RawValue)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a map of models")
             }
 
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Pairs, M::Error> {
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Self::Value, M::Error> {
                 let mut pairs = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     pairs.push(entry);
                 }
-                Ok(Pairs(pairs))
+                Ok(pairs)
             }
         }
-        deserializer.deserialize_map(Entries)
+        deserializer.deserialize_map(Entries).map(Pairs)
     }
 }
 
@@ -105,16 +109,16 @@ impl Baseline {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| Error::new(sentence(&error)).in_file(&label))?,
         };
-        Baseline::parse(&text, &label).map(Some)
+        Baseline::parse(text, &label).map(Some)
     }
 
     /// Reads a baseline from text; `path` names it in errors.
-    pub fn parse(text: &str, path: &str) -> Result<Baseline> {
+    pub fn parse(text: String, path: &str) -> Result<Baseline> {
         let fail = |reason: String| {
             let way_on = "take the file of the last commit, or run lwstat bless to write it anew";
             Error::new(format!("it is no baseline: {reason}; {way_on}")).in_file(path)
         };
-        let file: File = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
+        let file: File<'_> = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
         if file.lwstat_baseline != VERSION {
             let found = file.lwstat_baseline;
             return Err(fail(format!("its version is {found}, this lwstat reads version {VERSION}")));
@@ -124,9 +128,10 @@ impl Baseline {
             if entries.contains_key(&key) {
                 return Err(fail(format!("\"{key}\" stands in it twice")));
             }
-            entries.insert(key, entry);
+            let start = entry.get().as_ptr() as usize - text.as_ptr() as usize;
+            entries.insert(key, start..start + entry.get().len());
         }
-        Ok(Baseline { path: path.to_string(), entries })
+        Ok(Baseline { path: path.to_string(), text, entries })
     }
 
     /// The models that it has, sorted.
@@ -136,17 +141,26 @@ impl Baseline {
 
     /// Whether it has this text, as [`Entry::text`] writes it, for a model.
     pub fn has(&self, key: &str, text: &str) -> bool {
-        self.entries.get(key).is_some_and(|raw| raw.get() == text)
+        self.raw(key) == Some(text)
+    }
+
+    /// Whether it is this text.
+    pub fn is(&self, text: &str) -> bool {
+        self.text == text
+    }
+
+    fn raw(&self, key: &str) -> Option<&str> {
+        self.text.get(self.entries.get(key)?.clone())
     }
 
     /// A model's entry; `None` where it has none.
     pub fn entry(&self, key: &str) -> Result<Option<Entry>> {
-        let Some(raw) = self.entries.get(key) else { return Ok(None) };
+        let Some(raw) = self.raw(key) else { return Ok(None) };
         let fail = |reason: String| {
             let way_on = "run lwstat bless to write it anew";
             Error::new(format!("the entry of \"{key}\" cannot be read: {reason}; {way_on}")).in_file(&self.path)
         };
-        let stored: Stored = serde_json::from_str(raw.get()).map_err(|error| fail(error.to_string()))?;
+        let stored: Stored = serde_json::from_str(raw).map_err(|error| fail(error.to_string()))?;
         let dim = |value: &Value| dim(value).ok_or_else(|| fail(format!("{value} is no count")));
         let mut inputs = Vec::new();
         for input in stored.inputs {
@@ -182,12 +196,14 @@ impl Baseline {
     /// are to be kept.
     pub fn with(&self, entries: &BTreeMap<String, String>, kept: &BTreeSet<String>) -> String {
         let mut all: BTreeMap<&str, &str> = BTreeMap::new();
-        let old = self.entries.iter().filter(|(key, _)| kept.contains(*key));
-        all.extend(old.map(|(key, raw)| (&**key, raw.get())));
+        all.extend(kept.iter().filter_map(|key| Some((&**key, self.raw(key)?))));
         all.extend(entries.iter().map(|(key, text)| (&**key, &**text)));
-        let models: Vec<String> = all.into_iter().map(|(key, text)| format!("\n    {}: {text}", json!(key))).collect();
-        let models = models.join(",");
-        format!("{{\n  \"lwstat_baseline\": {VERSION},\n  \"models\": {{{models}\n  }}\n}}\n")
+        let mut text = format!("{{\n  \"lwstat_baseline\": {VERSION},\n  \"models\": {{");
+        for (at, (key, entry)) in all.into_iter().enumerate() {
+            text += &format!("{}\n    {}: ", if at > 0 { "," } else { "" }, json!(key));
+            text += entry;
+        }
+        text + "\n  }\n}\n"
     }
 }
 

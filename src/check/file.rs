@@ -16,7 +16,7 @@ use crate::yaml::Ordered;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "lwstat.yaml")]
 pub(super) struct File {
-    /// The baseline, from the folder of this file [lwstat.baseline.json].
+    /// The baseline, from the folder of this file; by default lwstat.baseline.json.
     pub(super) baseline: Option<String>,
     /// What holds for all models where their entries do not say otherwise, key by key.
     #[serde(default)]
@@ -34,13 +34,13 @@ pub(super) struct Entry {
     /// leaves out files that another entry names.
     #[schemars(with = "String")]
     pub(super) path: Spanned<String>,
-    /// What the baseline and reports call the model [its path]: tells entries of the same file apart.
+    /// What the baseline and reports call the model; by default its path: tells entries of the same file apart.
     pub(super) name: Option<String>,
     /// Shapes of inputs.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub(super) inputs: Ordered<Spanned<String>>,
-    /// The network whose published figures must hold [the file's name].
+    /// The network whose published figures must hold; by default that of the file's name.
     #[serde(rename = "as")]
     pub(super) network: Option<String>,
     /// Sizes of free dimensions.
@@ -64,12 +64,12 @@ pub(super) struct Entry {
     /// Guidelines that must be kept: G1, G2, G3, G4 or all.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) deny: Option<Vec<Spanned<String>>>,
-    /// Share of the memory access, in per cent, from which a denied guideline's findings count (0 where nothing is said).
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count; by default 0.
     #[schemars(with = "Option<f64>")]
     pub(super) from: Option<Spanned<f64>>,
-    /// How well the cost must be known (bounded where nothing is said).
+    /// How well the cost must be known; by default bounded.
     pub(super) coverage: Option<Coverage>,
-    /// Whether published figures must hold (ignore where nothing is said).
+    /// Whether published figures must hold; by default ignore.
     pub(super) figures: Option<Figures>,
 }
 
@@ -98,12 +98,12 @@ pub(super) struct Allowance {
     /// Guidelines that must be kept: G1, G2, G3, G4 or all.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) deny: Option<Vec<Spanned<String>>>,
-    /// Share of the memory access, in per cent, from which a denied guideline's findings count (0 where nothing is said).
+    /// Share of the memory access, in per cent, from which a denied guideline's findings count; by default 0.
     #[schemars(with = "Option<f64>")]
     pub(super) from: Option<Spanned<f64>>,
-    /// How well the cost must be known (bounded where nothing is said).
+    /// How well the cost must be known; by default bounded.
     pub(super) coverage: Option<Coverage>,
-    /// Whether published figures must hold (ignore where nothing is said).
+    /// Whether published figures must hold; by default ignore.
     pub(super) figures: Option<Figures>,
 }
 

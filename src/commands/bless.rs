@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use lwstat::check::baseline::Baseline;
-use lwstat::check::findings::Level;
+use lwstat::check::findings::{Checked, Level};
 use lwstat::render::finding_text;
 use lwstat::render::number::clean;
 use lwstat::{Error, Result};
@@ -53,18 +53,19 @@ pub(crate) fn run(args: &BlessArgs) -> Result<bool> {
         let reason = format!("{}{}", finding_text(first), more(worst(Level::Fail).count()));
         return Err(Error::new(format!("nothing is accepted: {reason}; --force accepts it all the same")));
     }
-    let entry = |model: &lwstat::check::findings::Checked| Some((model.key.clone(), model.entry.clone()?));
-    let entries: BTreeMap<String, String> = outcome.models.iter().filter_map(entry).collect();
+    let entry = |model: Checked| Some((model.key, model.entry?));
+    let entries: BTreeMap<String, String> = outcome.models.into_iter().filter_map(entry).collect();
     let text = old.with(&entries, &kept);
     let path = config.baseline.display().to_string();
-    let before = std::fs::read_to_string(&config.baseline).ok();
-    if before.as_deref() == Some(&text) {
+    // What cannot be read is written anew.
+    let before = Baseline::read(&config.baseline).ok().flatten();
+    if before.as_ref().is_some_and(|before| before.is(&text)) {
         return super::print(&format!("{}: nothing changed\n", clean(&path)));
     }
     emit(&text, Some(&config.baseline))?;
-    let changed = match before.as_deref().map(|before| Baseline::parse(before, &path)) {
-        Some(Ok(before)) => entries.iter().filter(|(key, text)| !before.has(key, text)).count(),
-        _ => entries.len(),
+    let changed = match &before {
+        Some(before) => entries.iter().filter(|(key, text)| !before.has(key, text)).count(),
+        None => entries.len(),
     };
     let models = |count: usize| if count == 1 { "1 model".to_string() } else { format!("{count} models") };
     let gone = if changed == 0 { ", entries of models that are gone taken out" } else { "" };
