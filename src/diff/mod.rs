@@ -61,6 +61,8 @@ pub struct Total {
     pub after: Option<Dim>,
     /// The second less the first.
     pub delta: Option<Dim>,
+    /// Of each model, whether some node's count is unknown: there is more.
+    pub at_least: [bool; 2],
 }
 
 /// What became of nodes.
@@ -286,9 +288,11 @@ pub(crate) fn modules<'s>(
 }
 
 fn totals(before: &Report, after: &Report, symbols: &Symbols) -> Vec<Total> {
-    let total = |key, title, unit, before: Option<Dim>, after: Option<Dim>| {
+    let reports = [before, after];
+    let total = |key: &'static str, title, unit, before: Option<Dim>, after: Option<Dim>| {
         let delta = before.as_ref().zip(after.as_ref()).map(|(before, after)| after - before);
-        Total { key, title, unit, before, after, delta: delta.filter(|delta| !delta.is_undefined()) }
+        let at_least = reports.map(|report| report.totals.at_least.contains(&key));
+        Total { key, title, unit, before, after, delta: delta.filter(|delta| !delta.is_undefined()), at_least }
     };
     let count = |report: &Report| Some(Dim::from(report.totals.nodes));
     let mut totals = vec![total("nodes", "Nodes", Unit::Count, count(before), count(after))];

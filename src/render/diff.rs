@@ -11,7 +11,7 @@ use crate::diff::{Change, Diff, Kind, Pair, Place};
 use crate::dim::Dim;
 
 /// The formats of a difference.
-pub static DIFFS: Formats<Diff> = &[("text", text), ("md", markdown), ("json", json)];
+pub static DIFFS: Formats<Diff> = &[("text", text), ("md", markdown), ("json", json), ("html", super::html::diff)];
 
 /// Metrics whose deltas are shown for every change.
 const SHOWN: &[&str] = &["macs", "params", "memory_access_bytes"];
@@ -89,17 +89,25 @@ const TOTALS: &[&str] = &[
     "peak_activation_bytes",
 ];
 
-fn totals(diff: &Diff, style: &Style) -> Vec<[String; 5]> {
+pub(super) fn totals(diff: &Diff, style: &Style) -> Vec<[String; 5]> {
     let differs = |total: &crate::diff::Total| total.before != total.after && TOTALS.contains(&total.key);
     let shown = |total: &&crate::diff::Total| differs(total) || SHOWN.contains(&total.key);
     let row = |total: &crate::diff::Total| {
-        let bound = if diff.incomplete.contains(&total.key) { "≥ " } else { "" };
-        let value = |count: &Option<Dim>| format!("{bound}{}", quantity(count.as_ref(), total.unit, style.exact));
+        let value = |count: &Option<Dim>, at_least: bool| {
+            format!("{}{}", if at_least { "≥ " } else { "" }, quantity(count.as_ref(), total.unit, style.exact))
+        };
+        // What is more than known before makes the difference less, after makes it more; both leave it open.
+        let bound = match total.at_least {
+            [false, false] => "",
+            [true, false] => "≤ ",
+            [false, true] => "≥ ",
+            [true, true] => "about ",
+        };
         [
             total.title.to_string(),
-            value(&total.before),
-            value(&total.after),
-            signed(total.delta.as_ref(), total.unit, style.exact),
+            value(&total.before, total.at_least[0]),
+            value(&total.after, total.at_least[1]),
+            format!("{bound}{}", signed(total.delta.as_ref(), total.unit, style.exact)),
             growth(total.before.as_ref(), total.delta.as_ref()),
         ]
     };
@@ -168,7 +176,7 @@ fn pair(pair: &Pair) -> String {
 }
 
 /// What a change is called: its module, else its first node.
-fn place(change: &Change) -> String {
+pub(super) fn place(change: &Change) -> String {
     let first = || change.nodes.first().and_then(|pair| pair.after.as_ref().or(pair.before.as_ref()));
     match change.scope.is_empty() {
         false => clean(&change.scope),
@@ -176,7 +184,7 @@ fn place(change: &Change) -> String {
     }
 }
 
-fn mark(kind: Kind) -> &'static str {
+pub(super) fn mark(kind: Kind) -> &'static str {
     match kind {
         Kind::Added => "+",
         Kind::Removed => "−",
@@ -184,7 +192,7 @@ fn mark(kind: Kind) -> &'static str {
     }
 }
 
-fn described(change: &Change) -> String {
+pub(super) fn described(change: &Change) -> String {
     let mut parts: Vec<String> = change.nodes.iter().take(NODES).map(pair).collect();
     let more = change.nodes.len().saturating_sub(NODES);
     if more > 0 {
@@ -193,7 +201,7 @@ fn described(change: &Change) -> String {
     parts.join(", ")
 }
 
-fn summary(diff: &Diff) -> String {
+pub(super) fn summary(diff: &Diff) -> String {
     let nodes = |count: usize| if count == 1 { "1 node is".to_string() } else { format!("{count} nodes are") };
     match diff.changes.len() {
         0 => format!("Nothing changed: {} the same.", nodes(diff.unchanged)),
@@ -282,7 +290,9 @@ fn markdown(diff: &Diff, style: &Style) -> String {
         format!("| {mark} | {} | {} | {} |\n", escape(place), cells.collect::<Vec<_>>().join(" | "), escape(what))
     };
     for change in shown {
-        text += &line(mark(change.kind), &place(change), &[change], &described(change));
+        let unseen = deltas(diff, &[change], style).iter().all(|(delta, _)| delta == "0");
+        let what = if unseen { format!("{}: {}", described(change), others(change, style)) } else { described(change) };
+        text += &line(mark(change.kind), &place(change), &[change], &what);
     }
     if !rest.is_empty() {
         text += &line("", &format!("{} smaller ones", rest.len()), &rest, "");

@@ -14,9 +14,11 @@ use crate::guidelines::Linted;
 use crate::verify::Verdict;
 
 mod comparison;
+mod diff;
 mod report;
 
 pub(super) use comparison::comparison;
+pub(super) use diff::diff;
 pub(super) use report::report;
 
 pub(crate) use crate::charts::escape;
