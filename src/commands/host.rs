@@ -37,7 +37,9 @@ fn cached(threads: usize) -> Result<PathBuf> {
         .or_else(|| folder("LOCALAPPDATA"))
         .or_else(|| folder("HOME").map(|home| home.join(".cache")))
         .ok_or_else(|| Error::new("--device host: there is no cache folder: set XDG_CACHE_HOME, or HOME"))?;
-    Ok(cache.join("lwstat").join(format!("host-{threads}.yaml")))
+    // A build without optimization has a lower roof.
+    let build = if cfg!(debug_assertions) { "-debug" } else { "" };
+    Ok(cache.join("lwstat").join(format!("host-{threads}{build}.yaml")))
 }
 
 #[cfg(feature = "latency")]

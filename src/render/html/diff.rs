@@ -14,7 +14,7 @@ pub(in crate::render) fn diff(diff: &Diff, style: &Style) -> String {
     let rows: Vec<Vec<Cell>> = totals(diff, style).into_iter().map(|row| row.map(Cell::Text).into()).collect();
     let body = section("totals", "Totals", &table("Totals of both models", &header, &rows, ""));
     let metrics: Vec<usize> = COLUMNS.iter().filter_map(|key| crate::cost::index_of(key)).collect();
-    let mut header = vec!["Where".to_string(), "Kind".to_string(), "Nodes".to_string()];
+    let mut header = vec!["Place".to_string(), "Kind".to_string(), "Nodes".to_string()];
     for &at in &metrics {
         header.extend([crate::cost::METRICS[at].title.to_string(), "%".to_string()]);
     }

@@ -50,7 +50,7 @@ pub(super) fn below_roof(report: &Report, style: &Style) -> String {
         let part = 100.0 * one.ms / latency.median_ms;
         let words =
             format!("{} ({part:.1} %{times})  {}  {}", duration(one.ms), clean(&one.node.kind), clean(&one.node.name));
-        text += &line(if at == 0 { "Below the roof" } else { "" }, &words, style);
+        text += &line(if at == 0 { "Below the roof" } else { "·" }, &words, style);
     }
     text
 }
