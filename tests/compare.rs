@@ -217,6 +217,7 @@ fn latex_has_no_special_left() {
         others,
         [
             "% needs \\usepackage{booktabs}",
+            "\\providecommand{\\lwstatother}[1]{\\ifdefined\\Umathchar#1\\else?\\fi}",
             "\\begin{tabular}{llr}",
             "\\toprule",
             "\\midrule",

@@ -15,7 +15,7 @@ pub(super) fn comparison(comparison: &Comparison, style: &Style) -> String {
     }
     let line = |cells: &[String]| format!("{} \\\\\n", cells.join(" & "));
     let header: Vec<String> = table.header.iter().map(|title| escape(title)).collect();
-    let mut text = format!("% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{alignment}}}\n\\toprule\n");
+    let mut text = format!("\\begin{{tabular}}{{{alignment}}}\n\\toprule\n");
     text += &line(&header);
     text += "\\midrule\n";
     for (at, (label, cells)) in table.rows.iter().enumerate() {
@@ -35,43 +35,88 @@ pub(super) fn comparison(comparison: &Comparison, style: &Style) -> String {
         }
         text += &line(&row);
     }
-    text + "\\bottomrule\n\\end{tabular}\n"
+    text += "\\bottomrule\n\\end{tabular}\n";
+    let other = if text.contains("\\lwstatother") { OTHER } else { "" };
+    format!("% needs \\usepackage{{booktabs}}\n{other}{text}")
 }
 
-/// Text that means itself in LaTeX, in every engine. Letters of other scripts stay: an engine with their font shows them.
-pub(super) fn escape(text: &str) -> String {
+/// Letters that pdfLaTeX refuses stand as an argument of this command: other engines show them, it a question mark.
+const OTHER: &str = "\\providecommand{\\lwstatother}[1]{\\ifdefined\\Umathchar#1\\else?\\fi}\n";
+
+/// Letters of Latin-1 and Latin Extended-A that it has no command for.
+const UNCOMMON: &str = "«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ";
+
+/// What stands for signs that mean something to LaTeX, or nothing without mathematics.
+const SIGNS: &[(char, &str)] = &[
+    ('&', "\\&"),
+    ('%', "\\%"),
+    ('$', "\\$"),
+    ('#', "\\#"),
+    ('_', "\\_"),
+    ('{', "\\{"),
+    ('}', "\\}"),
+    ('\\', "\\textbackslash{}"),
+    ('~', "\\textasciitilde{}"),
+    ('^', "\\textasciicircum{}"),
+    ('|', "\\textbar{}"),
+    ('<', "\\textless{}"),
+    ('>', "\\textgreater{}"),
+    ('"', "{''}"),
+    // A row that begins with a bracket would be an argument of the line break before it.
+    ('[', "{[}"),
+    (']', "{]}"),
+    ('*', "{*}"),
+    ('\u{a0}', "~"),
+    ('×', "$\\times$"),
+    ('·', "$\\cdot$"),
+    ('−', "$-$"),
+    ('≥', "$\\geq$"),
+    ('≤', "$\\leq$"),
+    ('→', "$\\to$"),
+    ('⌊', "$\\lfloor$"),
+    ('⌋', "$\\rfloor$"),
+    ('—', "---"),
+    ('…', "\\ldots{}"),
+    ('⁰', "$^0$"),
+    ('¹', "$^1$"),
+    ('²', "$^2$"),
+    ('³', "$^3$"),
+    ('⁴', "$^4$"),
+    ('⁵', "$^5$"),
+    ('⁶', "$^6$"),
+    ('⁷', "$^7$"),
+    ('⁸', "$^8$"),
+    ('⁹', "$^9$"),
+    ('\u{fffd}', "?"),
+];
+
+fn sign(letter: char) -> Option<&'static str> {
+    SIGNS.iter().find(|(sign, _)| *sign == letter).map(|(_, text)| *text)
+}
+
+fn is_other(letter: char) -> bool {
+    sign(letter).is_none() && !letter.is_control() && (letter > '\u{17f}' || UNCOMMON.contains(letter))
+}
+
+/// Text that means itself in LaTeX, in every engine.
+fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
         match letter {
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', letter]),
-            '\\' => escaped.push_str("\\textbackslash{}"),
-            '~' => escaped.push_str("\\textasciitilde{}"),
-            '^' => escaped.push_str("\\textasciicircum{}"),
-            '|' => escaped.push_str("\\textbar{}"),
-            '<' => escaped.push_str("\\textless{}"),
-            '>' => escaped.push_str("\\textgreater{}"),
-            '"' => escaped.push_str("{''}"),
+            _ if is_other(letter) => {
+                escaped.push_str("\\lwstatother{");
+                escaped.push(letter);
+                escaped.extend(std::iter::from_fn(|| letters.next_if(|letter| is_other(*letter))));
+                escaped.push('}');
+            }
             // Two of them in a row would be another sign: a dash, a quotation mark.
             '-' | '`' | '\'' | ',' | '!' | '?' if escaped.ends_with(['-', '`', '\'', ',', '!', '?']) => {
                 escaped.push_str(&format!("{{{letter}}}"));
             }
-            // A row that begins with a bracket would be an argument of the line break before it.
-            '[' | ']' | '*' => escaped.push_str(&format!("{{{letter}}}")),
-            '\u{a0}' => escaped.push('~'),
-            '×' => escaped.push_str("$\\times$"),
-            '·' => escaped.push_str("$\\cdot$"),
-            '−' => escaped.push_str("$-$"),
-            '≥' => escaped.push_str("$\\geq$"),
-            '≤' => escaped.push_str("$\\leq$"),
-            '→' => escaped.push_str("$\\to$"),
-            '⌊' => escaped.push_str("$\\lfloor$"),
-            '⌋' => escaped.push_str("$\\rfloor$"),
-            '—' => escaped.push_str("---"),
-            '…' => escaped.push_str("\\ldots{}"),
-            '\u{fffd}' => escaped.push('?'),
-            letter => match "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|digit| digit == letter) {
-                Some(power) => escaped.push_str(&format!("$^{{{power}}}$")),
-                None if letter.is_control() => escaped.push('?'),
+            _ if letter.is_control() => escaped.push('?'),
+            _ => match sign(letter) {
+                Some(text) => escaped.push_str(text),
                 None => escaped.push(letter),
             },
         }
