@@ -11,7 +11,7 @@ use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::onnx::{
-    DimensionProto, DimensionValue, StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    DimensionProto, DimensionValue, NodeProto, StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
 use crate::report::{Report, TensorInfo};
@@ -145,12 +145,13 @@ fn is_ours(payload: &[u8]) -> bool {
     StringStringEntryProto::decode(payload).is_ok_and(|entry| entry.key.starts_with(PREFIX))
 }
 
+/// The account's nodes by their first output.
+fn rows(report: &Report) -> FxHashMap<&str, &Row> {
+    report.nodes.iter().filter_map(|row| Some((&**row.outputs.iter().find(|name| !name.is_empty())?, row))).collect()
+}
+
 fn graph<'b>(bytes: &'b [u8], report: &Report, is_last: bool, produced: &mut FxHashSet<String>) -> Result<Parts<'b>> {
-    let rows: FxHashMap<&str, &Row> = report
-        .nodes
-        .iter()
-        .filter_map(|row| Some((&**row.outputs.iter().find(|name| !name.is_empty())?, row)))
-        .collect();
+    let rows = rows(report);
     let mut parts = Parts::default();
     let all = fields(bytes)?;
     for of in all.iter().filter(|of| of.number == field::NODE) {
@@ -235,16 +236,21 @@ fn value_info(info: &TensorInfo) -> Option<ValueInfoProto> {
     })
 }
 
-/// Node data for Model Explorer: a metric's count for every node that has one, under the name of its first output, and a
-/// scale of colours. `graph` is the graph's name.
-pub fn node_data(report: &Report, graph: &str, metric: usize) -> serde_json::Value {
-    let value = |row: &Row| Some(row.counts.0[metric].as_ref()?.as_int()?).filter(|count| *count != 0);
-    let entry = |row: &Row| {
-        let name = row.outputs.iter().find(|name| !name.is_empty())?;
-        Some((name.to_string(), serde_json::json!({"value": value(row)?})))
+/// Node data for Model Explorer: a metric's count for every node of the main graph that has one, and a scale of colours. Its
+/// adapter for ONNX calls a node by its name, or by its place where it has none, and a graph without a name `<main>`.
+pub fn node_data(model: &Model, report: &Report, metric: usize) -> serde_json::Value {
+    let rows = rows(report);
+    let graph = model.proto.graph.as_ref();
+    let entry = |(at, node): (usize, &NodeProto)| {
+        let row = rows.get(node.output.iter().find(|name| !name.is_empty())?.as_str())?;
+        let count = row.counts.0[metric].as_ref()?.as_int().filter(|count| *count != 0)?;
+        let id = if node.name.is_empty() { format!("<node_{at}>") } else { node.name.to_string() };
+        (*row.op_type == *node.op_type).then(|| (id, serde_json::json!({"value": count})))
     };
-    let results: serde_json::Map<String, serde_json::Value> = report.nodes.iter().filter_map(entry).collect();
-    serde_json::json!({graph: {
+    let nodes = graph.iter().flat_map(|graph| graph.node.iter().enumerate());
+    let results: serde_json::Map<String, serde_json::Value> = nodes.filter_map(entry).collect();
+    let name = graph.map(|graph| graph.name.to_string()).filter(|name| !name.is_empty());
+    serde_json::json!({name.unwrap_or("<main>".to_string()): {
         "name": METRICS[metric].title,
         "results": results,
         "gradient": [{"stop": 0, "bgColor": "#fff7bc"}, {"stop": 0.5, "bgColor": "#fec44f"}, {"stop": 1, "bgColor": "#d95f0e"}],

@@ -89,8 +89,9 @@ fn stored_weights_are_copied_byte_by_byte() {
 fn node_data_has_a_value_for_every_node_of_the_metric() {
     let model = Model::open(path(MODELS[0])).unwrap();
     let report = model.report(&Bindings::default()).unwrap();
-    let data = node_data(&report, "main", 0);
-    let results = data["main"]["results"].as_object().unwrap();
+    let data = node_data(&model, &report, 0);
+    let graph = model.proto.graph.as_ref().unwrap();
+    let results = data[graph.name.as_str()]["results"].as_object().unwrap();
     let sum: i64 = results.values().map(|entry| entry["value"].as_i64().unwrap()).sum();
     assert_eq!(Some(sum), report.totals.counts.get("macs").and_then(lwstat::Dim::as_int));
 }

@@ -58,6 +58,16 @@ impl Canvas {
         let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
         let _ = writeln!(self.body, "<text{class} x=\"{}\" y=\"{}\"{anchor}>{}</text>", n(x), n(y), escape(text));
     }
+
+    /// A text that is read upwards and ends at the point.
+    pub(super) fn text_up(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
+        let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
+        let (x, y, text) = (n(x), n(y), escape(text));
+        let _ = writeln!(
+            self.body,
+            "<text{class} x=\"{x}\" y=\"{y}\" text-anchor=\"end\" transform=\"rotate(-90 {x} {y})\">{text}</text>"
+        );
+    }
 }
 
 /// The path through these points.

@@ -1,4 +1,4 @@
-//! A metric by module, as nested tiles whose area is the module's part.
+//! Counts or times by module, as nested tiles whose area is the module's part.
 
 use super::Chart;
 use super::labels::Area;
@@ -7,10 +7,61 @@ use super::scale::Numbers;
 use super::style::SERIES;
 use super::svg::{Anchor, shortened, width};
 use crate::cost::{METRICS, Unit, index_of};
-use crate::dim::Dim;
 use crate::error::{Error, Result};
+use crate::render::number::{clean, duration};
 use crate::report::Report;
 use crate::summary::{By, Group, View, groups, unknown_metric};
+
+/// What the area of tiles may stand for beside the metrics: times.
+pub const TIMES: &[&str] = &["roofline_ms", "latency_ms"];
+
+/// What the area of tiles stands for.
+struct Measure {
+    /// The whole, in words, up to its number.
+    title: String,
+    /// Where a time is one.
+    place: String,
+    /// A number for people.
+    text: fn(f64) -> String,
+    /// A group's part; `None` where a size is open.
+    of: Box<dyn Fn(&Group) -> Option<f64>>,
+}
+
+fn measure(report: &Report, key: &str) -> Result<Measure> {
+    let name = &report.model.name;
+    match key {
+        "roofline_ms" => {
+            let device = report.device.as_ref().ok_or_else(super::roofline::needs_device)?;
+            let of = Box::new(|group: &Group| Some(group.roofline_ms));
+            let title = format!("Roofline time of {name} by module: at least ");
+            Ok(Measure { title, place: device.title.clone(), text: duration, of })
+        }
+        "latency_ms" => {
+            let Some(latency) = &report.latency else {
+                return Err(Error::new("the latency is drawn as it is measured: give --latency"));
+            };
+            let of = Box::new(|group: &Group| Some(group.ms.unwrap_or(0.0)));
+            let title = format!("Measured time of the nodes of {name} by module: ");
+            let place = format!("{} {} on {}", latency.backend, latency.version, clean(&latency.cpu));
+            Ok(Measure { title, place, text: duration, of })
+        }
+        key => {
+            let index = index_of(key).ok_or_else(|| unknown_metric(key))?;
+            let metric = &METRICS[index];
+            let bound = if report.totals.at_least.contains(&metric.key) { "at least " } else { "" };
+            let of = Box::new(move |group: &Group| match &group.counts.0[index] {
+                Some(count) => Some(count.as_int()? as f64),
+                None => Some(0.0),
+            });
+            let text = match metric.unit {
+                Unit::Bytes => |value| Numbers::Binary.text(value),
+                Unit::Count => |value| Numbers::Si.text(value),
+            };
+            let title = format!("{} of {name} by module: {bound}", metric.title);
+            Ok(Measure { title, place: String::new(), text, of })
+        }
+    }
+}
 
 /// A module: its path, its part, and its modules; what stands in it outside of all these is one of them without a name.
 struct Module {
@@ -26,30 +77,30 @@ const DEEPEST: usize = 32;
 /// Height of a module's name above its modules.
 const HEADER: f64 = 17.0;
 
-/// Tiles of a metric down to this level of the module tree, the largest first. Colours tell apart the modules of the
-/// outermost level on which none has more than half. An error where there is no such metric, sizes are open, or nothing
-/// counts under it.
-pub fn treemap(report: &Report, metric: &str, depth: usize) -> Result<Chart> {
-    let index = index_of(metric).ok_or_else(|| unknown_metric(metric))?;
-    let metric = &METRICS[index];
+/// Tiles of a metric, or of one of [`TIMES`], down to this level of the module tree, the largest first. Colours tell apart
+/// the modules of the outermost level on which none has more than half. An error where there is no such metric, the time is
+/// not known, sizes are open, or nothing counts under it.
+pub fn treemap(report: &Report, key: &str, depth: usize) -> Result<Chart> {
+    let measure = measure(report, key)?;
     let view = View { by: By::Scope, depth: depth.min(DEEPEST), sort: None, top: None };
     let (groups, _) = groups(report, &view)?;
-    if groups.iter().any(|group| group.counts.0[index].as_ref().is_some_and(|count| count.as_int().is_none())) {
+    if groups.iter().any(|group| (measure.of)(group).is_none()) {
         return Err(report.open_sizes("a treemap can be drawn"));
     }
     let mut rest = &groups[..];
-    let modules = children(&mut rest, 0, index, ("", ""));
+    let modules = children(&mut rest, 0, &measure, ("", ""));
     let whole: f64 = modules.iter().map(|module| module.value).sum();
     if whole <= 0.0 {
-        let reason = format!("nothing counts as {}: choose another --chart-kind", metric.title);
+        let reason = format!("nothing counts as {key}: choose another --chart-kind");
         return Err(Error::new(reason).in_file(&report.model.path));
     }
-    let numbers = if metric.unit == Unit::Bytes { Numbers::Binary } else { Numbers::Si };
-    let bound = if report.totals.at_least.contains(&metric.key) { "at least " } else { "" };
-    let title = format!("{} of {} by module: {bound}{}", metric.title, report.model.name, numbers.text(whole));
-    let mut plot = Plot::new(&title, 760.0);
+    let mut plot = Plot::new(&format!("{}{}", measure.title, (measure.text)(whole)), 760.0);
+    if !measure.place.is_empty() {
+        plot.note(&measure.place);
+    }
     let area = Area { x: MARGIN, y: plot.y + 12.0, width: plot.width - 2.0 * MARGIN, height: 420.0 };
-    let mut drawing = Drawing { plot: &mut plot, numbers, whole, colour_level: colour_level(&modules, whole), next: 0 };
+    let colour_level = colour_level(&modules, whole);
+    let mut drawing = Drawing { plot: &mut plot, text: measure.text, whole, colour_level, next: 0 };
     drawing.modules(&modules, area, 0, None);
     plot.y = area.y + area.height;
     Ok(plot.finish(&[]))
@@ -57,11 +108,11 @@ pub fn treemap(report: &Report, metric: &str, depth: usize) -> Result<Chart> {
 
 /// The modules of this level at the start of a list in which each module stands before its own; `parent` is the label and
 /// path of the module that they stand in.
-fn children(groups: &mut &[Group], depth: usize, metric: usize, parent: (&str, &str)) -> Vec<Module> {
+fn children(groups: &mut &[Group], depth: usize, measure: &Measure, parent: (&str, &str)) -> Vec<Module> {
     let mut modules = Vec::new();
     while let Some((group, rest)) = groups.split_first().filter(|(group, _)| group.depth >= depth) {
         *groups = rest;
-        let value = group.counts.0[metric].as_ref().and_then(Dim::as_int).unwrap_or(0) as f64;
+        let value = (measure.of)(group).unwrap_or(0.0);
         let below = |outer: &str| match outer {
             "" => group.label.clone(),
             outer => format!("{outer}.{}", group.label),
@@ -69,9 +120,10 @@ fn children(groups: &mut &[Group], depth: usize, metric: usize, parent: (&str, &
         // A number alone says nothing: the block's name goes before it.
         let number = group.label.bytes().all(|letter| letter.is_ascii_digit());
         let (label, path) = (if number { below(parent.0) } else { group.label.clone() }, below(parent.1));
-        let mut inner = children(groups, depth + 1, metric, (&label, &path));
+        let mut inner = children(groups, depth + 1, measure, (&label, &path));
         let own = value - inner.iter().map(|module| module.value).sum::<f64>();
-        if !inner.is_empty() && own > 0.0 {
+        // Times add up to what rounding leaves.
+        if !inner.is_empty() && own > 1e-9 * value {
             inner.push(Module { label: String::new(), path: path.clone(), value: own, children: Vec::new() });
         }
         inner.sort_by(|a, b| b.value.total_cmp(&a.value));
@@ -92,7 +144,7 @@ fn colour_level(modules: &[Module], whole: f64) -> usize {
 
 struct Drawing<'p> {
     plot: &'p mut Plot,
-    numbers: Numbers,
+    text: fn(f64) -> String,
     whole: f64,
     colour_level: usize,
     /// The colour of the next module of the level that has colours.
@@ -119,7 +171,7 @@ impl Drawing<'_> {
             return;
         }
         let share = format!("{:.1} %", 100.0 * module.value / self.whole);
-        let tooltip = format!("{}\n{}, {share}", module.path, self.numbers.text(module.value));
+        let tooltip = format!("{}\n{}, {share}", module.path, (self.text)(module.value));
         let nested = !module.children.is_empty() && tile.width > 24.0 && tile.height > HEADER + 14.0;
         let class = match nested {
             true => format!("tile f{} faint", colour.unwrap_or(SERIES - 1)),
@@ -127,16 +179,20 @@ impl Drawing<'_> {
         };
         self.plot.canvas.rect(&class, (tile.x, tile.y), (tile.width, tile.height), &tooltip);
         let room = tile.width - 10.0;
-        let mut text = |y: f64, class: &str, text: &str| {
+        let label = |text: &str, room: f64| {
             // A name of which little is left says nothing.
             let shown = shortened(text, room, true);
-            if shown.chars().count() >= text.chars().count().min(5) {
-                self.plot.canvas.text(class, (tile.x + 5.0, y), Anchor::Start, &shown);
+            if shown.chars().count() < text.chars().count().min(5) { String::new() } else { shown }
+        };
+        let letters = |text: &str| text.chars().count();
+        let with_share = format!("{} · {share}", module.label);
+        let mut text = |y: f64, class: &str, text: &str| {
+            if !text.is_empty() {
+                self.plot.canvas.text(class, (tile.x + 5.0, y), Anchor::Start, text);
             }
         };
         if nested {
-            let both = format!("{} · {share}", module.label);
-            let shown = if width(&both) <= room { both } else { module.label.clone() };
+            let shown = if width(&with_share) <= room { with_share } else { label(&module.label, room) };
             text(tile.y + 13.0, "strong", &shown);
             let inner = Area {
                 x: tile.x + 3.0,
@@ -145,11 +201,18 @@ impl Drawing<'_> {
                 height: tile.height - HEADER - 3.0,
             };
             self.modules(&module.children, inner, level + 1, colour);
-        } else if tile.height > 16.0 {
-            text(tile.y + 13.0, "", &module.label);
-            if tile.height > 32.0 && width(&share) <= room {
-                text(tile.y + if module.label.is_empty() { 13.0 } else { 28.0 }, "small", &share);
-            }
+            return;
+        }
+        let across = if tile.height > 16.0 { label(&module.label, room) } else { String::new() };
+        let along = if tile.width > 16.0 { label(&module.label, tile.height - 10.0) } else { String::new() };
+        if letters(&along) > letters(&across) {
+            let shown = if width(&with_share) <= tile.height - 10.0 { with_share } else { along };
+            self.plot.canvas.text_up("", (tile.x + tile.width.min(22.0) / 2.0 + 4.0, tile.y + 5.0), &shown);
+            return;
+        }
+        text(tile.y + 13.0, "", &across);
+        if tile.height > 32.0 && width(&share) <= room {
+            text(tile.y + if across.is_empty() { 13.0 } else { 28.0 }, "small", &share);
         }
     }
 }

@@ -52,8 +52,7 @@ pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
         }
     }
     if let Some(path) = &args.node_data {
-        let name = model.proto.graph.as_ref().map(|graph| graph.name.as_str()).unwrap_or_default();
-        emit(&format!("{:#}\n", node_data(&report, name, metric)), Some(path))?;
+        emit(&format!("{:#}\n", node_data(&model, &report, metric)), Some(path))?;
     }
     Ok(true)
 }

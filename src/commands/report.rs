@@ -52,8 +52,8 @@ pub(crate) struct ReportArgs {
     /// Write a chart to this file, FILE.svg or FILE.png
     #[arg(long, value_name = "FILE")]
     pub(crate) chart: Option<PathBuf>,
-    /// What the chart shows: memory (needs --memory), roofline (needs --device), or a metric (see lwstat metrics) by module
-    /// down to --depth
+    /// What the chart shows: memory (needs --memory), roofline (needs --device), or by module down to --depth: a metric (see
+    /// lwstat metrics), roofline_ms (needs --device), latency_ms (needs --latency)
     #[arg(long, value_name = "KIND", default_value = "macs", requires = "chart")]
     pub(crate) chart_kind: String,
     /// Exit 1 unless every node's cost is exact
@@ -83,8 +83,8 @@ impl ReportArgs {
 
     /// All charts that can be drawn of what is known.
     fn charts(&self, report: &Report, device: Option<&Device>) -> Vec<Chart> {
-        let metrics = ["macs", "params", "memory_access_bytes"];
-        let modules = metrics.iter().filter_map(|metric| treemap::treemap(report, metric, self.depth).ok());
+        let parts = ["macs", "params", "memory_access_bytes"].iter().chain(treemap::TIMES);
+        let modules = parts.filter_map(|part| treemap::treemap(report, part, self.depth).ok());
         let memory = report.memory.as_ref().filter(|_| self.memory).map(|plan| timeline::timeline(report, plan));
         let roofline = device.and_then(|device| roofline::roofline(report, device).ok());
         modules.chain(memory).chain(roofline).collect()
@@ -97,10 +97,12 @@ impl ReportArgs {
                 Some(plan) => Ok(timeline::timeline(report, plan)),
                 None => Err(Error::new("the memory is drawn as it is planned: give --memory")),
             },
-            metric if cost::index_of(metric).is_some() => treemap::treemap(report, metric, self.depth),
+            part if treemap::TIMES.contains(&part) || cost::index_of(part).is_some() => {
+                treemap::treemap(report, part, self.depth)
+            }
             other => {
-                let metrics = METRICS.iter().map(|metric| metric.key);
-                let kinds: Vec<&str> = ["memory", "roofline"].into_iter().chain(metrics).collect();
+                let parts = METRICS.iter().map(|metric| metric.key).chain(treemap::TIMES.iter().copied());
+                let kinds: Vec<&str> = ["memory", "roofline"].into_iter().chain(parts).collect();
                 Err(Error::new(format!("--chart-kind {other}: choose one of {}", kinds.join(", "))))
             }
         }
