@@ -158,6 +158,8 @@ pub struct Column {
     pub entry: Entry,
     /// The rule in words.
     pub rule: String,
+    /// The device or machine that its entries hold for, once they are made; else empty.
+    pub place: String,
 }
 
 impl Column {
@@ -178,6 +180,7 @@ impl Column {
             needs: Needs::Report,
             entry: Arc::new(entry),
             rule: rule.to_string(),
+            place: String::new(),
         }
     }
 
@@ -252,7 +255,7 @@ pub fn all() -> Vec<Column> {
             "Roofline",
             Unit::Milliseconds,
             Lower,
-            "The least time on the device of --device: the sum of the nodes' roofline times.",
+            "The least time on a device, which --device names: the sum of the nodes' roofline times.",
             roofline,
         )
         .needing(Needs::Device),

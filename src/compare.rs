@@ -14,6 +14,7 @@ use crate::infer::Bindings;
 use crate::latency::Latency;
 use crate::model::Model;
 use crate::nearest::did_you_mean;
+use crate::render::latency::conditions;
 use crate::report::stem;
 use crate::user_figures::UserFigures;
 use crate::verify::holds_for;
@@ -135,8 +136,16 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
         source.clone().and_then(|path| measure(&(question.open)(&path)?)).ok()
     };
     let latencies: Vec<Option<Latency>> = sources.iter().map(time).collect();
+    let mut columns = question.columns;
+    for column in &mut columns {
+        column.place = match question.device {
+            Some(device) if column.needs == Needs::Device => device.title.clone(),
+            _ if column.key == "latency_ms" => latencies.iter().flatten().next().map(conditions).unwrap_or_default(),
+            _ => String::new(),
+        };
+    }
     let asked = Asked {
-        columns: &question.columns,
+        columns: &columns,
         bindings: question.bindings,
         device: question.device,
         given: question.given,
@@ -160,7 +169,7 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
     }
     match nowhere.first() {
         Some(name) => Err(Error::new(format!("--dim {name}: no model has a free dimension of this name"))),
-        None => Ok(Comparison { columns: question.columns, models, reference: None, with_totals: false }),
+        None => Ok(Comparison { columns, models, reference: None, with_totals: false }),
     }
 }
 

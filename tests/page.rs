@@ -162,6 +162,8 @@ fn model() -> lwstat::onnx::ModelProto {
             };
             node.name = match (block, place) {
                 (500, 3) => format!("{scope}/{HOSTILE}"),
+                // A module within a module within a module.
+                (0, 4..) => format!("{scope}/part/{}{place}", node.op_type),
                 _ => format!("{scope}/{}{place}", node.op_type),
             };
             graph.node.push(node);
@@ -256,6 +258,39 @@ fn the_page_of_a_large_model_works() {
     following(of_browser);
 }
 
+/// A comparison is searched and sorted, too: what is not found is hidden, and sorting brings nothing back.
+#[test]
+fn the_page_of_a_comparison_works() {
+    let Some(executable) = executable() else {
+        eprintln!("SKIPPED the_page_of_a_comparison_works: no chromium is installed");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("models.html");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lwstat"));
+    command.args(["compare", "graphs", "--device", "rp2040", "--totals", "--format", "html", "--output"]).arg(&page);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let browser = &mut Browser::open(&executable, &page, &folder.path().join("profile"));
+    let found = |count: &str| format!("document.getElementById('found').value === '{count} of 17'");
+    assert_eq!(browser.value(&found("17")), true);
+    assert_eq!(browser.value("document.querySelectorAll('svg.chart').length"), 2);
+    browser.click("#filter");
+    browser.write("v2 shuffle");
+    browser.until(&found("4"));
+    let shown = "[...document.querySelectorAll('tbody tr')].filter((row) => row.getClientRects().length)\
+                 .map((row) => row.cells[0].textContent).join()";
+    let sizes = ["0.5", "1.0", "1.5", "2.0"].map(|size| format!("shufflenet_v2_{size}"));
+    assert_eq!(browser.value(shown), sizes.join(","));
+    browser.click("thead th:nth-child(3) button");
+    browser.until("document.querySelector('thead th:nth-child(3)').getAttribute('aria-sort') === 'descending'");
+    let reversed: Vec<String> = sizes.iter().rev().cloned().collect();
+    assert_eq!(browser.value(shown), reversed.join(","));
+    browser.value("document.getElementById('filter').select()");
+    browser.press("Delete", 46);
+    browser.until(&found("17"));
+}
+
 /// A header sorts by its column, the greatest first, then the least; it says so to screen readers.
 fn sorting(browser: &mut Browser) {
     let header = "#nodes thead th:nth-child(5)";
@@ -333,6 +368,14 @@ fn folding(browser: &mut Browser) {
     browser.until(&open(false));
     browser.press("ArrowDown", 40);
     browser.until("document.activeElement === document.querySelectorAll('#modules .fold')[1]");
+    // From within an open module, left leads to it.
+    browser.press("ArrowUp", 38);
+    browser.press("ArrowRight", 39);
+    browser.until(&open(true));
+    browser.press("ArrowDown", 40);
+    browser.until("document.activeElement === document.querySelectorAll('#modules .fold')[1]");
+    browser.press("ArrowLeft", 37);
+    browser.until("document.activeElement === document.querySelectorAll('#modules .fold')[0]");
 }
 
 /// A finding's link leads to its node, whatever is searched for.

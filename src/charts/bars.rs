@@ -3,7 +3,7 @@
 use super::Chart;
 use super::family::family;
 use super::labels::Area;
-use super::plot::{MARGIN, Plot, few};
+use super::plot::{MARGIN, Plot, few, places};
 use super::scale::{Numbers, Scale, title};
 use super::style::SERIES;
 use super::svg::{Anchor, shortened, width};
@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// Height of a bar and of the space to the next, in pixels.
 const BAR: f64 = 16.0;
 const STEP: f64 = 23.0;
+
+/// Classes of colours that come a second and a third time.
+const TONES: &[&str] = &["", " pale", " paler"];
 
 /// A bar for each model in the comparison's order, each family in one colour. The axis is linear and begins at zero: a bar's
 /// length says nothing elsewhere. A bound's bar is hollow; a model without a number is named below. An error where the
@@ -84,12 +87,17 @@ pub fn bars(comparison: &Comparison, column: usize) -> Result<Chart> {
         let name = &labels[index];
         let family = families.iter().position(|family| *family == of_bar(bar));
         let colour = family.map_or(SERIES - 1, |place| place % (SERIES - 1));
+        // Bars have no marks: colours that come again are paler.
+        let tone = TONES[family.map_or(0, |place| place / (SERIES - 1)) % TONES.len()];
         let y = area.y + 4.0 + STEP * row as f64;
         let (start, end) = (scale.at(value.min(0.0)), scale.at(value.max(0.0)));
         let class = match bound {
-            Bound::Exact => format!("f{colour}"),
+            Bound::Exact => format!("f{colour}{tone}"),
             _ => format!("hollow l{colour}"),
         };
+        if !tone.is_empty() {
+            plot.canvas.rect("paper", (start, y), ((end - start).max(0.5), BAR), "");
+        }
         plot.canvas.rect(&class, (start, y), ((end - start).max(0.5), BAR), &format!("{name}\n{}", text(bar)));
         let baseline = y + BAR - 4.0;
         plot.canvas.text("", (area.x - 8.0, baseline), Anchor::End, &shortened(name, names, true));
@@ -97,9 +105,9 @@ pub fn bars(comparison: &Comparison, column: usize) -> Result<Chart> {
     }
     plot.canvas.line("axis", (scale.at(0.0), area.y), (scale.at(0.0), bottom));
     plot.y = bottom + 20.0;
-    let notes = match missing.is_empty() {
-        true => Vec::new(),
-        false => vec![format!("Not shown, as a number is unknown or a formula: {}.", few(&missing))],
-    };
+    let mut notes = places(&[of]);
+    if !missing.is_empty() {
+        notes.push(format!("Not shown, as a number is unknown or a formula: {}.", few(&missing)));
+    }
     Ok(plot.finish(&notes))
 }

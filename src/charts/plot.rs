@@ -4,6 +4,7 @@ use super::Chart;
 use super::labels::Area;
 use super::scale::Scale;
 use super::svg::{Anchor, Canvas, mark, shortened, width};
+use crate::columns::Column;
 
 /// An entry of a legend.
 pub(super) enum Key {
@@ -112,6 +113,12 @@ impl Plot {
         paper.rect("paper", (0.0, 0.0), (self.width, height), "");
         Chart { title: self.title, width: self.width, height, body: paper.body + &self.canvas.body }
     }
+}
+
+/// A note for each of these columns whose numbers hold for one device or machine.
+pub(super) fn places(columns: &[&Column]) -> Vec<String> {
+    let placed = columns.iter().filter(|column| !column.place.is_empty());
+    placed.map(|column| format!("{}: {}.", column.title, column.place)).collect()
 }
 
 /// The room that the numbers of an axis take, in pixels.

@@ -6,7 +6,7 @@ use super::Chart;
 use super::family::family;
 use super::labels::{Area, Labelled, place};
 use super::pareto::{front, staircase};
-use super::plot::{Key, MARGIN, Plot, few, tick_room};
+use super::plot::{Key, MARGIN, Plot, few, places, tick_room};
 use super::scale::{Numbers, Scale, title};
 use super::style::SERIES;
 use super::svg::{Anchor, mark, through, width};
@@ -295,7 +295,9 @@ fn notes(
     labels: &[String],
     unplaced: usize,
 ) -> Vec<String> {
-    let mut notes = Vec::new();
+    let drawn = [Some(axes.x), Some(axes.y), axes.size];
+    let drawn: Vec<&Column> = drawn.into_iter().flatten().map(|index| &comparison.columns[index]).collect();
+    let mut notes = places(&drawn);
     if let Some(column) = axes.size.map(|size| &comparison.columns[size]) {
         let numbers = Numbers::of(column).unwrap_or(Numbers::Plain);
         let least = points.iter().map(|point| point.size).fold(f64::INFINITY, f64::min);

@@ -41,6 +41,8 @@ const RULES: &str = "\
 .chart .mark{stroke:var(--paper);stroke-width:1}
 .chart .hollow{fill:var(--paper);stroke-width:1.75}
 .chart .see{fill-opacity:.75}
+.chart .pale{fill-opacity:.6}
+.chart .paler{fill-opacity:.32}
 .chart .soft{fill-opacity:.22}
 .chart .faint{fill-opacity:.14}
 .chart .tint{fill-opacity:.34}

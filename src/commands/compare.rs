@@ -64,6 +64,21 @@ impl CompareArgs {
         [&self.x, &self.y, &self.size, &self.bars].into_iter().any(Option::is_some)
     }
 
+    /// What a page shows unasked, as far as it can be drawn: the default chart, and the same against times that are known.
+    fn charts(&self, comparison: &Comparison) -> Vec<Chart> {
+        let (_, y) = scatter::default_keys(comparison);
+        let known = |key: &&str| {
+            let column = comparison.column(key);
+            column.is_some_and(|column| comparison.models.iter().any(|model| model.entry(column).is_some()))
+        };
+        let times = ["roofline_ms", "latency_ms"].into_iter().filter(known);
+        let times = times.filter_map(|x| {
+            let axes = Axes { x: comparison.column(x)?, y: comparison.column(y)?, size: None };
+            scatter::scatter(comparison, axes).ok()
+        });
+        self.draw(comparison).ok().into_iter().chain(times).collect()
+    }
+
     /// The columns that the chart may need.
     fn drawn(&self) -> Vec<String> {
         match (self.chart.is_some() || self.is_page(), &self.bars) {
@@ -122,16 +137,15 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     {
         comparison.sort(column, greatest_first);
     }
-    let chart = match (&args.chart, args.is_page()) {
+    let charts = match (&args.chart, args.is_page()) {
         (Some(path), _) => {
             let chart = args.draw(&comparison)?;
             chart::write(&chart, path)?;
-            Some(chart)
+            vec![chart]
         }
-        (None, true) if args.asks() => Some(args.draw(&comparison)?),
-        // What a page shows unasked is there where it can be drawn.
-        (None, true) => args.draw(&comparison).ok(),
-        (None, false) => None,
+        (None, true) if args.asks() => vec![args.draw(&comparison)?],
+        (None, true) => args.charts(&comparison),
+        (None, false) => Vec::new(),
     };
     comparison.keep(|column| columns.iter().any(|other| other.key == column.key));
     if args.of.columns.is_empty() {
@@ -141,7 +155,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         comparison.relate(reference)?;
     }
     comparison.with_totals = args.totals;
-    let style = Style { charts: chart.as_slice(), ..style(&args.output, plain(), args.exact, None) };
+    let style = Style { charts: &charts, ..style(&args.output, plain(), args.exact, None) };
     let (_, render) = COMPARISONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&COMPARISONS[0]);
     emit(&render(&comparison, &style), args.output.output.as_deref())?;
     if comparison.models.iter().all(|model| model.entries.is_err()) {

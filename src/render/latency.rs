@@ -92,11 +92,15 @@ pub(super) fn cells(latency: &Latency) -> [String; 9] {
     ]
 }
 
-/// What all models have in common.
-pub(super) fn conditions(models: &[Measured]) -> String {
-    let Some(latency) = models.iter().find_map(|model| model.latency.as_ref()) else { return String::new() };
+/// Runtime, threads and CPU of a measurement.
+pub(crate) fn conditions(latency: &Latency) -> String {
     let threads = if latency.threads == 1 { "1 thread".to_string() } else { format!("{} threads", latency.threads) };
     format!("{} {}, {threads}, {}", latency.backend, latency.version, clean(&latency.cpu))
+}
+
+/// What all models have in common.
+pub(super) fn common(models: &[Measured]) -> String {
+    models.iter().find_map(|model| model.latency.as_ref()).map(conditions).unwrap_or_default()
 }
 
 pub(super) fn text(models: &[Measured], style: &Style) -> String {
@@ -114,7 +118,7 @@ pub(super) fn text(models: &[Measured], style: &Style) -> String {
         rows.push(row);
     }
     let mut text = super::text::layout(rows, style);
-    text += &format!("\n  {}\n", conditions(models));
+    text += &format!("\n  {}\n", common(models));
     for model in models {
         let remark = match &model.latency {
             Some(latency) => notes(latency).join("; "),
@@ -194,7 +198,7 @@ pub(super) fn markdown(models: &[Measured], _: &Style) -> String {
             None => format!("| {name} | — |{}\n", "  |".repeat(COLUMNS.len())),
         };
     }
-    text += &format!("\n{}\n", super::markdown::escape(&conditions(models)));
+    text += &format!("\n{}\n", super::markdown::escape(&common(models)));
     for model in models {
         let remark = match &model.latency {
             Some(latency) => notes(latency).join("; "),

@@ -17,7 +17,7 @@ mod diff;
 mod experiments;
 mod html;
 mod json;
-mod latency;
+pub(crate) mod latency;
 mod markdown;
 pub mod number;
 pub mod tables;

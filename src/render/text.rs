@@ -157,7 +157,7 @@ fn line(label: &str, value: &str, style: &Style) -> String {
 }
 
 /// The published figures in a line: which the count rounds to, and which deviate.
-fn published(report: &Report, style: &Style) -> Option<String> {
+pub(super) fn published(report: &Report, style: &Style) -> Option<String> {
     let fixture = style.figures?;
     let findings = crate::verify::verify(report, fixture).ok()?;
     let mut parts = Vec::new();

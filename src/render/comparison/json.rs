@@ -12,6 +12,11 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
     if let Some(reference) = comparison.reference {
         object.insert("relative_to".to_string(), json!(comparison.models[reference].path));
     }
+    let placed = comparison.columns.iter().filter(|column| !column.place.is_empty());
+    let places: Map<String, Value> = placed.map(|column| (column.key.clone(), json!(column.place))).collect();
+    if !places.is_empty() {
+        object.insert("places".to_string(), Value::Object(places));
+    }
     if comparison.with_totals {
         let sums = comparison.columns.iter().enumerate();
         let sums = sums.filter_map(|(index, column)| Some((column.key.clone(), value(Some(&comparison.sum(index)?)))));

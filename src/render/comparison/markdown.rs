@@ -34,5 +34,8 @@ pub(super) fn comparison(comparison: &Comparison, style: &Style) -> String {
         };
         text += &line([vec![escape(label)], cells].concat());
     }
+    for note in super::places(comparison) {
+        text += &format!("\n{}\n", escape(&note));
+    }
     text
 }

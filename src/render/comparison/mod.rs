@@ -83,6 +83,12 @@ fn ratio(ratio: f64) -> String {
     format!("×{}", decimals(ratio, 2.0))
 }
 
+/// What the numbers of a column hold for, where that is one device or machine.
+pub(crate) fn places(comparison: &Comparison) -> Vec<String> {
+    let placed = comparison.columns.iter().filter(|column| !column.place.is_empty());
+    placed.map(|column| format!("{}: {}", column.title, clean(&column.place))).collect()
+}
+
 /// A failed model's reason without the file, which stands beside it.
 fn reason(error: &Error) -> String {
     clean(&Error { path: None, ..error.clone() }.to_string())

@@ -18,8 +18,12 @@ pub(super) fn comparison(comparison: &Comparison, style: &Style) -> String {
         }
         text += &render(&table, comparison, block, style);
     }
-    if table.rows.iter().any(|(_, cells)| cells.is_err()) {
+    let notes = super::places(comparison);
+    if !notes.is_empty() || table.rows.iter().any(|(_, cells)| cells.is_err()) {
         text.push('\n');
+    }
+    for note in notes {
+        text += &format!("  {}\n", wrap(&note, style.width.saturating_sub(2), "      "));
     }
     for ((_, cells), model) in table.rows.iter().zip(&comparison.models) {
         if let Err(reason) = cells {

@@ -10,6 +10,10 @@ use crate::render::comparison::{self as shared, Table};
 /// Letters of a formula that are shown; all of it stands in JSON and CSV.
 const LONGEST: usize = 28;
 
+/// What the script fills.
+const SEARCH: &str = "<p><label for=\"filter\">Search models</label> <input type=\"search\" id=\"filter\" \
+autocomplete=\"off\" spellcheck=\"false\"> <output id=\"found\" for=\"filter\" aria-live=\"polite\"></output></p>\n";
+
 pub(in crate::render) fn comparison(comparison: &Comparison, style: &Style) -> String {
     let Table { mut header, rows: texts } = shared::table(comparison, style, LONGEST);
     // A ratio's header stands with it: each column is sorted by itself.
@@ -47,8 +51,8 @@ pub(in crate::render) fn comparison(comparison: &Comparison, style: &Style) -> S
             cells.iter().map(|cell| format!("<td class=\"number\">{}</td>", escape(&cell.text))).collect();
         foot = format!("<tfoot><tr><th scope=\"row\">{}</th>{cells}</tr></tfoot>", escape(label));
     }
-    let mut body =
-        section("models", "Models", &table("A row a model; the best of a column is bold", &header, &rows, &foot));
+    let models = table("A row a model; the best of a column is bold", &header, &rows, &foot);
+    let mut body = section("models", "Models", &format!("{SEARCH}{models}"));
     if !failed.is_empty() {
         body += &section("failed", "Not read", &format!("<ul>\n{}</ul>\n", failed.concat()));
     }
@@ -56,10 +60,20 @@ pub(in crate::render) fn comparison(comparison: &Comparison, style: &Style) -> S
     let rules: String = comparison
         .columns
         .iter()
-        .map(|column| format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(&column.title), escape(&column.rule)))
+        .map(|column| {
+            let place = if column.place.is_empty() { String::new() } else { format!(" Here: {}.", column.place) };
+            format!(
+                "<div><dt>{}</dt><dd>{}{}</dd></div>\n",
+                escape(&column.title),
+                escape(&column.rule),
+                escape(&place)
+            )
+        })
         .collect();
     body += &section("columns", "Columns", &format!("<dl class=\"rules\">\n{rules}</dl>\n"));
-    page(&format!("{} models", comparison.models.len()), "compared by lwstat", &body, None)
+    let count = comparison.models.len();
+    let title = if count == 1 { "1 model".to_string() } else { format!("{count} models") };
+    page(&title, "compared by lwstat", &body, None)
 }
 
 /// What an entry is sorted by: a formula as if every free dimension were 128.

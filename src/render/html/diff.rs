@@ -11,7 +11,11 @@ const COLUMNS: &[&str] = &["macs", "flops", "params", "memory_access_bytes"];
 
 pub(in crate::render) fn diff(diff: &Diff, style: &Style) -> String {
     let header = ["Total", "Before", "After", "Difference", "%"].map(str::to_string);
-    let rows: Vec<Vec<Cell>> = totals(diff, style).into_iter().map(|row| row.map(Cell::Text).into()).collect();
+    let row = |[total, numbers @ ..]: [String; 5]| {
+        let number = |text: String| Cell::Number(text, None);
+        [Cell::Text(total)].into_iter().chain(numbers.map(number)).collect::<Vec<_>>()
+    };
+    let rows: Vec<Vec<Cell>> = totals(diff, style).into_iter().map(row).collect();
     let body = section("totals", "Totals", &table("Totals of both models", &header, &rows, ""));
     let metrics: Vec<usize> = COLUMNS.iter().filter_map(|key| crate::cost::index_of(key)).collect();
     let mut header = vec!["Place".to_string(), "Kind".to_string(), "Nodes".to_string()];

@@ -23,6 +23,9 @@ pub(super) use report::report;
 
 pub(crate) use crate::charts::escape;
 
+/// Text that is no longer stands in one line.
+const SHORT: usize = 24;
+
 /// A cell of a table: what it shows, and what it is sorted by.
 enum Cell {
     /// Text, as it is.
@@ -39,6 +42,7 @@ impl Cell {
     fn markup(&self) -> String {
         let rank = |rank: &Option<f64>| rank.map(|rank| format!(" data-rank=\"{rank}\"")).unwrap_or_default();
         match self {
+            Cell::Text(text) if text.chars().count() <= SHORT => format!("<td class=\"short\">{}</td>", escape(text)),
             Cell::Text(text) => format!("<td>{}</td>", escape(text)),
             Cell::Markup(markup) => format!("<td class=\"names\">{markup}</td>"),
             Cell::Number(text, value) => format!("<td class=\"number\"{}>{}</td>", rank(value), escape(text)),
@@ -173,7 +177,7 @@ pub(super) fn measured(models: &[Measured], _: &Style) -> String {
     };
     let rows: Vec<_> = models.iter().map(row).collect();
     let table = table("Measured time in milliseconds", &header, &rows, "");
-    page("Latency", &super::latency::conditions(models), &section("latency", "Models", &table), None)
+    page("Latency", &super::latency::common(models), &section("latency", "Models", &table), None)
 }
 
 pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {

@@ -9,9 +9,9 @@ function element(name, text, properties) {
 
 // Four significant digits and a prefix; formulas as they are.
 function quantity(value, unit) {
-  if (value === null || value === undefined) return "?";
+  if (value === null || value === undefined) return "—";
   if (typeof value === "string") return unit === "bytes" ? value + " B" : value;
-  if (unit === "ms") return value.toPrecision(4) + " ms";
+  if (unit === "ms") return duration(value);
   const base = unit === "bytes" ? 1024 : 1000;
   const prefixes = unit === "bytes" ? ["B", "KiB", "MiB", "GiB", "TiB", "PiB"] : ["", "k", "M", "G", "T", "P"];
   let step = 0;
@@ -22,6 +22,13 @@ function quantity(value, unit) {
   const size = Math.abs(value);
   const decimals = step === 0 ? 0 : size < 9.9995 ? 3 : size < 99.995 ? 2 : 1;
   return (value.toFixed(decimals) + " " + prefixes[step]).trim();
+}
+
+// Four significant digits.
+function duration(ms) {
+  const [value, unit] = ms >= 1000 ? [ms / 1000, "s"] : ms >= 1 || ms === 0 ? [ms, "ms"] : [ms * 1000, "µs"];
+  const decimals = value === 0 ? 0 : Math.min(3, Math.max(0, 3 - Math.floor(Math.log10(value))));
+  return value.toFixed(decimals) + " " + unit;
 }
 
 const collator = new Intl.Collator("en", { numeric: true });
@@ -61,6 +68,28 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
+// Every word must stand somewhere in the row.
+function matches(words, text) {
+  return words.every((word) => text.includes(word));
+}
+
+function wordsOf(input) {
+  return input.value.toLowerCase().split(/\s+/).filter(Boolean);
+}
+
+const filter = document.getElementById("filter");
+if (filter) {
+  const rows = [...document.querySelector("table.sortable").tBodies[0].rows];
+  const texts = rows.map((row) => row.textContent.toLowerCase());
+  const show = () => {
+    const words = wordsOf(filter);
+    rows.forEach((row, at) => (row.hidden = !matches(words, texts[at])));
+    document.getElementById("found").value = rows.filter((row) => !row.hidden).length + " of " + rows.length;
+  };
+  filter.addEventListener("input", show);
+  show();
+}
+
 if (data) {
   nodes();
   modules();
@@ -82,7 +111,7 @@ function nodes() {
   let drawn = "";
   const group = element("colgroup");
   columns.forEach((column, at) => {
-    const width = column.unit !== "text" ? "7.6rem" : ["", "12rem", "17%", "12rem"][at];
+    const width = column.unit !== "text" ? "7rem" : ["24%", "12rem", "17%", "12rem"][at];
     const made = element("col");
     made.style.width = width;
     group.append(made);
@@ -142,10 +171,9 @@ function nodes() {
     draw();
   }
 
-  // Every word must stand somewhere in the row.
   function filter() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    shown = words.length ? sorted.filter((place) => words.every((word) => haystacks[place].includes(word))) : sorted;
+    const words = wordsOf(search);
+    shown = words.length ? sorted.filter((place) => matches(words, haystacks[place])) : sorted;
     table.setAttribute("aria-rowcount", shown.length + 1);
     document.getElementById("found").value = shown.length + " of " + inOrder.length + " nodes";
     scroll.scrollTop = 0;
@@ -207,7 +235,7 @@ function modules() {
       const button = element("button", label, { type: "button", className: "fold" });
       button.setAttribute("aria-expanded", "false");
       button.addEventListener("click", () => toggle(made, at, button));
-      button.addEventListener("keydown", (event) => keys(event, button));
+      button.addEventListener("keydown", (event) => keys(event, made, button));
       name.append(button);
     } else {
       name.append(element("span", label, { className: "leaf" }));
@@ -254,10 +282,15 @@ function modules() {
     }
   }
 
-  function keys(event, button) {
+  function keys(event, made, button) {
     const open = button.getAttribute("aria-expanded") === "true";
     if ((event.key === "ArrowRight" && !open) || (event.key === "ArrowLeft" && open)) button.click();
-    else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    else if (event.key === "ArrowLeft") {
+      const level = Number(made.dataset.level);
+      let outer = made.previousElementSibling;
+      while (outer && Number(outer.dataset.level) >= level) outer = outer.previousElementSibling;
+      if (outer) outer.querySelector(".fold").focus();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const all = [...body.querySelectorAll(".fold")];
       const next = all[all.indexOf(button) + (event.key === "ArrowDown" ? 1 : -1)];
       if (next) next.focus();

@@ -10,7 +10,9 @@ use crate::device::{Fit, Fits};
 use crate::dim::Dim;
 use crate::error::Result;
 use crate::render::Style;
+use crate::render::latency::milliseconds;
 use crate::render::number::{duration, quantity, share, tensor};
+use crate::render::text::published;
 use crate::report::{Report, TensorType};
 use crate::summary::{By, Group, View, groups};
 
@@ -29,12 +31,13 @@ const LINKS: usize = 20;
 pub(in crate::render) fn report(report: &Report, style: &Style) -> Result<String> {
     let list = |tensors: &[TensorType]| tensors.iter().map(tensor).collect::<Vec<_>>().join(", ");
     let model = &report.model;
+    let nodes = if report.totals.nodes == 1 { "node" } else { "nodes" };
+    let folded = if report.totals.folded > 0 { format!(", {} folded", report.totals.folded) } else { String::new() };
     let subtitle = format!(
-        "{} → {} · {} nodes, {} folded · {}",
+        "{} → {} · {} {nodes}{folded} · {}",
         list(&model.inputs),
         list(&model.outputs),
         report.totals.nodes,
-        report.totals.folded,
         coverage(report)
     );
     let links = [
@@ -82,7 +85,11 @@ fn coverage(report: &Report) -> String {
 
 fn totals(report: &Report, style: &Style) -> String {
     let mut rows: Vec<(String, String)> = Vec::new();
+    let macs = report.totals.counts.get("macs");
     for (index, (metric, count)) in METRICS.iter().zip(&report.totals.counts.0).enumerate() {
+        if metric.key == "macs_causal" && count.as_ref() == macs {
+            continue;
+        }
         let bound = match report.totals.at_least.contains(&metric.key) {
             true => "at least ",
             false if report.totals.at_most(index) => "at most ",
@@ -90,6 +97,7 @@ fn totals(report: &Report, style: &Style) -> String {
         };
         rows.push((metric.title.to_string(), format!("{bound}{}", quantity(count.as_ref(), metric.unit, style.exact))));
     }
+    rows.extend(published(report, style).map(|published| ("Published".to_string(), published)));
     let bytes = |bytes: i64| quantity(Some(&bytes.into()), Unit::Bytes, style.exact);
     rows.extend(report.totals.intensity().map(|of| ("Arithmetic intensity".to_string(), format!("{of:.2} FLOP/B"))));
     rows.extend(report.totals.peak_activation_bytes.map(|peak| ("Peak activations".to_string(), bytes(peak))));
@@ -127,6 +135,23 @@ fn columns() -> Vec<usize> {
     COLUMNS.iter().filter_map(|key| crate::cost::index_of(key)).collect()
 }
 
+/// A time of the tables.
+struct Time {
+    title: &'static str,
+    of: fn(&Group) -> Option<f64>,
+    /// The whole model's, in milliseconds.
+    whole: f64,
+}
+
+/// The roofline time where a device was asked for, the measured one where the model was run.
+fn times(report: &Report) -> Vec<Time> {
+    let of: fn(&Group) -> Option<f64> = |group| Some(group.roofline_ms);
+    let roofline = report.device.iter().map(|device| Time { title: "Roofline", of, whole: device.roofline_ms });
+    let measured =
+        report.latency.iter().map(|latency| Time { title: "Latency", of: |group| group.ms, whole: latency.median_ms });
+    roofline.chain(measured).collect()
+}
+
 fn value(count: Option<&Dim>) -> Option<f64> {
     count.and_then(Dim::as_int).map(|count| count as f64)
 }
@@ -136,6 +161,8 @@ fn operators(report: &Report, style: &Style) -> Result<String> {
     let (groups, _) = groups(report, &view)?;
     let mut header = vec!["Op type".to_string(), "Nodes".to_string()];
     columns().iter().for_each(|index| header.extend([METRICS[*index].title.to_string(), "%".to_string()]));
+    let times = times(report);
+    times.iter().for_each(|time| header.extend([format!("{} ms", time.title), "%".to_string()]));
     let row = |group: &Group| {
         let mut cells =
             vec![Cell::Text(group.label.clone()), Cell::Number(group.nodes.to_string(), Some(group.nodes as f64))];
@@ -145,6 +172,12 @@ fn operators(report: &Report, style: &Style) -> Result<String> {
             let text = format!("{bound}{}", quantity(count, METRICS[index].unit, style.exact));
             cells.push(Cell::Number(text, value(count)));
             cells.push(Cell::Number(share(count, whole), value(count)));
+        }
+        for time in &times {
+            let ms = (time.of)(group);
+            cells.push(Cell::Number(ms.map(milliseconds).unwrap_or_default(), ms));
+            let part = ms.filter(|_| time.whole > 0.0).map(|ms| 100.0 * ms / time.whole);
+            cells.push(Cell::Number(part.map(|part| format!("{part:.1}")).unwrap_or_default(), part));
         }
         cells
     };
@@ -210,13 +243,18 @@ fn data(report: &Report) -> Result<Value> {
     };
     let shapes: HashMap<&str, &TensorType> =
         report.tensors.iter().map(|tensor| (&*tensor.tensor.name, &tensor.tensor)).collect();
-    let placed = report.nodes.iter().any(|row| row.roofline.is_some());
+    let times = times(report);
+    let measured: HashMap<&str, f64> =
+        report.latency.iter().flat_map(|latency| &latency.nodes).map(|node| (node.name.as_str(), node.ms)).collect();
     let node = |row: &crate::cost::Row| {
         let output = row.outputs.first().and_then(|name| shapes.get(&**name)).map(|of| tensor(of));
         let mut cells = vec![json!(row.name), json!(row.kind), json!(row.scope), json!(output.unwrap_or_default())];
         cells.extend(counts(&row.counts));
-        if placed {
+        if report.device.is_some() {
             cells.push(json!(row.roofline.map(|roofline| roofline.roofline_ms)));
+        }
+        if report.latency.is_some() {
+            cells.push(json!(measured.get(row.name.as_str())));
         }
         Value::Array(cells)
     };
@@ -226,24 +264,25 @@ fn data(report: &Report) -> Result<Value> {
         let unknown = group.coverage == Coverage::Unknown;
         let mut cells = vec![json!(group.depth), json!(group.label), json!(group.nodes), json!(unknown)];
         cells.extend(counts(&group.counts));
+        cells.extend(times.iter().map(|time| json!((time.of)(group))));
         Value::Array(cells)
     };
     let metric = |index: &usize| {
         let metric = &METRICS[*index];
         json!({"title": metric.title, "unit": if metric.unit == Unit::Bytes { "bytes" } else { "count" }})
     };
-    let metrics: Vec<Value> = columns.iter().map(metric).collect();
+    let timed = times.iter().map(|time| json!({"title": time.title, "unit": "ms"}));
+    let metrics: Vec<Value> = columns.iter().map(metric).chain(timed).collect();
     let word = |title: &str| json!({"title": title, "unit": "text"});
     let mut of_nodes = vec![word("Node"), word("Operator"), word("Module"), word("Output")];
     of_nodes.extend(metrics.iter().cloned());
-    if placed {
-        of_nodes.push(json!({"title": "Roofline", "unit": "ms"}));
-    }
+    let mut totals = counts(&report.totals.counts);
+    totals.extend(times.iter().map(|time| json!(time.whole)));
     Ok(json!({
         "columns": of_nodes,
         "nodes": report.nodes.iter().map(node).collect::<Vec<_>>(),
         "metrics": metrics,
         "modules": modules.iter().map(module).collect::<Vec<_>>(),
-        "totals": counts(&report.totals.counts),
+        "totals": totals,
     }))
 }
