@@ -152,6 +152,8 @@ pub struct Column {
     pub unit: Unit,
     /// Which way it is better.
     pub better: Better,
+    /// Whether a sum over models says something: what they have at different times, such as peaks, does not add up.
+    pub sums: bool,
     /// What its entries are made from.
     pub needs: Needs,
     /// A model's entry; `None` where it is unknown.
@@ -177,6 +179,7 @@ impl Column {
             title: title.to_string(),
             unit,
             better,
+            sums: false,
             needs: Needs::Report,
             entry: Arc::new(entry),
             rule: rule.to_string(),
@@ -187,6 +190,11 @@ impl Column {
     /// The same column with what it needs beyond the report.
     pub fn needing(self, needs: Needs) -> Column {
         Column { needs, ..self }
+    }
+
+    /// The same column with sums over models.
+    pub fn summed(self) -> Column {
+        Column { sums: true, ..self }
     }
 }
 
@@ -201,11 +209,12 @@ pub fn all() -> Vec<Column> {
         }),
         Column::new("nodes", "Nodes", Count, Lower, "Nodes that run: folded ones are not among them.", |of| {
             Some(Number::exact(of.report.totals.nodes))
-        }),
+        })
+        .summed(),
     ];
     columns.extend(METRICS.iter().enumerate().map(|(index, metric)| {
         let unit = if metric.unit == cost::Unit::Bytes { Bytes } else { Count };
-        Column::new(metric.key, metric.title, unit, Lower, metric.rule, move |of| total(of.report, index))
+        Column::new(metric.key, metric.title, unit, Lower, metric.rule, move |of| total(of.report, index)).summed()
     }));
     let plan = |key, title, rule, bytes: fn(&MemoryPlan) -> i64| {
         Column::new(key, title, Bytes, Lower, rule, move |of| of.report.memory.as_ref().map(bytes).map(Number::exact))
@@ -214,15 +223,9 @@ pub fn all() -> Vec<Column> {
     columns.extend([
         Column::new("file_bytes", "File", Bytes, Lower, "Size of the file, external data not included.", |of| {
             i64::try_from(of.report.model.file_bytes).ok().map(Number::exact)
-        }),
-        Column::new(
-            "arithmetic_intensity",
-            "FLOPs per byte",
-            Ratio,
-            Neither,
-            "FLOPs per byte of memory access.",
-            intensity,
-        ),
+        })
+        .summed(),
+        Column::new("arithmetic_intensity", "Intensity", Ratio, Neither, "FLOPs per byte of memory access.", intensity),
         Column::new(
             "peak_activation_bytes",
             "Peak activations",
@@ -258,6 +261,7 @@ pub fn all() -> Vec<Column> {
             "The least time on a device, which --device names: the sum of the nodes' roofline times.",
             roofline,
         )
+        .summed()
         .needing(Needs::Device),
         Column::new(
             "latency_ms",
@@ -266,7 +270,8 @@ pub fn all() -> Vec<Column> {
             Lower,
             "Median of the runs on this machine with tract, where --latency asks for it (docs/latency.md).",
             |of| of.report.latency.as_ref().map(|latency| Number::Real(latency.median_ms)),
-        ),
+        )
+        .summed(),
         guideline("G1"),
         guideline("G2"),
         guideline("G3"),
@@ -279,6 +284,7 @@ pub fn all() -> Vec<Column> {
             "The paper's figure, else the first that is published.",
             |of| published(of.figures?, "macs"),
         )
+        .summed()
         .needing(Needs::Figures),
         Column::new(
             "official_params",
@@ -288,6 +294,7 @@ pub fn all() -> Vec<Column> {
             "The paper's figure, else the first that is published.",
             |of| published(of.figures?, "params"),
         )
+        .summed()
         .needing(Needs::Figures),
         Column::new(
             "top1",

@@ -41,6 +41,8 @@ pub struct Compared {
     pub name: String,
     /// An entry for each column, `None` where it is unknown; or why there is none.
     pub entries: Result<Vec<Option<Number>>>,
+    /// Why its latency is unknown, where it was to be measured.
+    pub latency_error: Option<String>,
 }
 
 /// A model to be compared, or why what was given names none.
@@ -102,6 +104,19 @@ fn pattern(pattern: &str) -> Result<Vec<PathBuf>> {
 /// Runs a model and says how long it takes.
 pub type Measure<'a> = &'a dyn Fn(&Model) -> Result<Latency>;
 
+/// The path of a source, as it is shown.
+fn label(source: &Source) -> String {
+    match source {
+        Ok(path) => path.display().to_string(),
+        Err(error) => error.path.clone().unwrap_or_default(),
+    }
+}
+
+/// The name of the model of each source: its file's name without `.onnx`.
+pub fn names(sources: &[Source]) -> Vec<String> {
+    sources.iter().map(|source| stem(&label(source))).collect()
+}
+
 /// What is asked of every model.
 pub struct Question<'a> {
     /// The columns to fill.
@@ -121,26 +136,21 @@ pub struct Question<'a> {
 }
 
 /// Analyzes the models in parallel and keeps the entries alone. A model that cannot be analyzed is a row with its reason.
-/// An error where a size is fixed that no model has, or figures are given for a model that is not there.
+/// An error where a size is fixed that no model has.
 pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
-    let label = |source: &Source| match source {
-        Ok(path) => path.display().to_string(),
-        Err(error) => error.path.clone().unwrap_or_default(),
-    };
-    if let Some(given) = question.given {
-        given.check(&sources.iter().map(|source| stem(&label(source))).collect::<Vec<_>>())?;
-    }
     // Models that run side by side would slow each other down.
     let time = |source: &Source| {
         let measure = question.measure?;
-        source.clone().and_then(|path| measure(&(question.open)(&path)?)).ok()
+        // What cannot be read is said of the row.
+        Some(measure(&(question.open)(source.as_ref().ok()?).ok()?))
     };
-    let latencies: Vec<Option<Latency>> = sources.iter().map(time).collect();
+    let latencies: Vec<Option<Result<Latency>>> = sources.iter().map(time).collect();
+    let measured = latencies.iter().flatten().find_map(|latency| latency.as_ref().ok());
     let mut columns = question.columns;
     for column in &mut columns {
         column.place = match question.device {
             Some(device) if column.needs == Needs::Device => device.title.clone(),
-            _ if column.key == "latency_ms" => latencies.iter().flatten().next().map(conditions).unwrap_or_default(),
+            _ if column.key == "latency_ms" => measured.map(conditions).unwrap_or_default(),
             _ => String::new(),
         };
     }
@@ -151,15 +161,20 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
         given: question.given,
         open: question.open,
     };
-    let one = |(source, latency): (&Source, Option<Latency>)| {
+    let one = |(source, latency): (&Source, Option<Result<Latency>>)| {
         let path = label(source);
+        let (latency, error) = match latency.transpose() {
+            Ok(latency) => (latency, None),
+            Err(error) => (None, Some(error.without_file().to_string())),
+        };
         let row = source.clone().and_then(|path| row(&path, &asked, latency));
         (question.done)();
         let (entries, missing) = match row {
             Ok((entries, missing)) => (Ok(entries), Some(missing)),
             Err(error) => (Err(error), None),
         };
-        (Compared { name: stem(&path), path, entries }, missing)
+        let latency_error = error.filter(|_| entries.is_ok());
+        (Compared { name: stem(&path), path, entries, latency_error }, missing)
     };
     let (models, missing): (Vec<_>, Vec<_>) = sources.par_iter().zip(latencies).map(one).unzip();
     let mut missing = missing.into_iter().flatten();
@@ -219,6 +234,16 @@ impl Compared {
 }
 
 impl Comparison {
+    /// The models of which nothing is known, or not how long they take though they were to be measured: path and reason.
+    pub fn failures(&self) -> Vec<(String, String)> {
+        let reason = |model: &Compared| match (&model.entries, &model.latency_error) {
+            (Err(error), _) => Some(error.clone().without_file().to_string()),
+            (Ok(_), Some(reason)) => Some(format!("not measured: {reason}")),
+            (Ok(_), None) => None,
+        };
+        self.models.iter().filter_map(|model| Some((model.path.clone(), reason(model)?))).collect()
+    }
+
     /// The place of the column of this key.
     pub fn column(&self, key: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.key == key)
@@ -325,11 +350,10 @@ impl Comparison {
         marks
     }
 
-    /// The sum of a column: at least that where an entry is unknown; `None` where sums say nothing (words, per cents,
-    /// ratios), or nothing is known.
+    /// The sum of a column: at least that where an entry is unknown; `None` where sums say nothing (words, ratios, peaks),
+    /// or nothing is known.
     pub fn sum(&self, column: usize) -> Option<Number> {
-        let unit = &self.columns[column].unit;
-        if matches!(unit, Unit::Word | Unit::Percent | Unit::Share | Unit::Ratio) {
+        if !self.columns[column].sums {
             return None;
         }
         self.known(column).next()?;

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::compare::Comparison;
 use crate::error::{Error, Result};
+use crate::render::number::plural;
 
 /// How well a column goes with the target.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,7 +32,8 @@ pub fn correlate(comparison: &Comparison, target: usize) -> Result<Vec<Correlati
     let known = comparison.models.iter().filter(|model| model.entry(target).is_some_and(|of| of.real().is_some()));
     let count = known.count();
     if count < FEWEST {
-        return Err(Error::new(format!("{title} is known of {count} models: a correlation needs {FEWEST}")));
+        let models = plural(count, "model");
+        return Err(Error::new(format!("{title} is known of {models}: a correlation needs {FEWEST}")));
     }
     let one = |column: usize| {
         let pair =

@@ -6,6 +6,7 @@ use crate::cost::Row;
 use crate::dim::Dim;
 use crate::infer::Typed;
 use crate::memory::schedule::Schedule;
+use crate::render::number::plural;
 use crate::report::Report;
 
 /// One of the four guidelines.
@@ -336,11 +337,6 @@ fn fragments(subject: &Subject) -> Vec<Finding> {
         found.extend(block(&heavy, &[], series.len(), 1, None, &words, advice));
     }
     found
-}
-
-/// `1 node`, `2 nodes`.
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn is_heavy(row: &Row) -> bool {

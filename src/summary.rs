@@ -1,7 +1,7 @@
 //! Groups of a report's nodes: by operator, by module, or node by node.
 
 use std::borrow::Cow;
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::cost::{Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
+use crate::nearest::did_you_mean;
 use crate::report::Report;
 
 /// What nodes are grouped by.
@@ -29,7 +30,7 @@ pub struct View {
     pub by: By,
     /// Deepest level of the module tree that is shown.
     pub depth: usize,
-    /// Metric that groups are sorted by, the largest first; `None` for MACs where operators are shown, else for the
+    /// What groups are sorted by, the largest first: a metric, or a time that the report has; `None` for MACs where operators are shown, else for the
     /// order in which nodes run.
     pub sort: Option<String>,
     /// The most groups that are shown.
@@ -92,11 +93,12 @@ impl Group {
 /// Measured milliseconds by node.
 type Times<'r> = FxHashMap<&'r str, f64>;
 
-/// The groups of a view, and the sum of those left out where `top` leaves some out. An error where `sort` is no metric.
+/// The groups of a view, and the sum of those left out where `top` leaves some out. An error where `sort` is no metric
+/// and no time that the report has.
 pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>)> {
     let sort = match &view.sort {
-        Some(key) => Some(crate::cost::index_of(key).ok_or_else(|| unknown_metric(key))?),
-        None if view.by == By::Op => Some(0),
+        Some(key) => Some(sort_by(report, key)?),
+        None if view.by == By::Op => Some(Sort::Metric(0)),
         None => None,
     };
     let times: Times<'_> =
@@ -115,8 +117,9 @@ pub fn groups(report: &Report, view: &View) -> Result<(Vec<Group>, Option<Group>
     };
     if let Some(sort) = sort {
         // Ties keep the order in which nodes run, save among operators, where memory access decides.
-        let second = crate::cost::index_of("memory_access").filter(|_| view.by == By::Op);
-        groups.sort_by_key(|group| Reverse((weight(&group.counts, sort), second.map(|at| weight(&group.counts, at)))));
+        let second = crate::cost::index_of("memory_access").filter(|_| view.by == By::Op).map(Sort::Metric);
+        let order = |a: &Group, b: &Group| sort.order(a, b).then(second.map_or(Ordering::Equal, |of| of.order(a, b)));
+        groups.sort_by(order);
     }
     Ok(cut(groups, view.top))
 }
@@ -147,10 +150,54 @@ pub fn below_roof<'r>(report: &'r Report) -> Vec<BelowRoof<'r>> {
     found
 }
 
+/// What groups are sorted by.
+#[derive(Clone, Copy)]
+enum Sort {
+    /// A metric, by its index.
+    Metric(usize),
+    /// The measured time.
+    Latency,
+    /// The time on the device.
+    Roofline,
+}
+
+impl Sort {
+    /// The greater first; what is unknown last.
+    fn order(self, a: &Group, b: &Group) -> Ordering {
+        match self {
+            Sort::Metric(metric) => weight(&b.counts, metric).cmp(&weight(&a.counts, metric)),
+            Sort::Latency => b.ms.unwrap_or(-1.0).total_cmp(&a.ms.unwrap_or(-1.0)),
+            Sort::Roofline => b.roofline_ms.total_cmp(&a.roofline_ms),
+        }
+    }
+}
+
+fn sort_by(report: &Report, key: &str) -> Result<Sort> {
+    let missing = |flag: &str| Err(Error::new(format!("--sort {key}: the report has no such times: give {flag}")));
+    match (key, crate::cost::index_of(key)) {
+        (_, Some(metric)) => Ok(Sort::Metric(metric)),
+        // Where the measurement failed, nodes keep their order.
+        ("latency_ms", _) if report.latency.is_some() || report.latency_error.is_some() => Ok(Sort::Latency),
+        ("latency_ms", _) => missing("--latency"),
+        ("roofline_ms", _) if report.device.is_some() => Ok(Sort::Roofline),
+        ("roofline_ms", _) => missing("--device"),
+        _ => {
+            let keys: Vec<&str> =
+                METRICS.iter().map(|metric| metric.key).chain(["latency_ms", "roofline_ms"]).collect();
+            let hint = did_you_mean(key, keys.iter().copied());
+            Err(Error::new(format!(
+                "--sort {key}: there is no such metric or time{hint}: choose one of {}",
+                keys.join(", ")
+            )))
+        }
+    }
+}
+
 /// The error for a word that names no metric, with the nearest that does.
 pub fn unknown_metric(word: &str) -> Error {
     let keys: Vec<_> = METRICS.iter().map(|metric| metric.key).collect();
-    Error::new(format!("there is no metric \"{word}\": choose one of {}", keys.join(", ")))
+    let hint = did_you_mean(word, keys.iter().copied());
+    Error::new(format!("there is no metric \"{word}\"{hint}: choose one of {}", keys.join(", ")))
 }
 
 /// A number to rank by: formulas as if every free dimension were 128.
@@ -188,9 +235,9 @@ impl Module {
         Module { group: Group::new(label, depth), children: Vec::new(), places: BTreeMap::new() }
     }
 
-    fn flatten(mut self, sort: Option<usize>, into: &mut Vec<Group>) {
+    fn flatten(mut self, sort: Option<Sort>, into: &mut Vec<Group>) {
         if let Some(sort) = sort {
-            self.children.sort_by_key(|child| Reverse(weight(&child.group.counts, sort)));
+            self.children.sort_by(|a, b| sort.order(&a.group, &b.group));
         }
         into.push(self.group);
         for child in self.children {
@@ -205,7 +252,7 @@ pub fn levels(scope: &str) -> impl Iterator<Item = &str> {
     scope.split(separator).filter(|level| !level.is_empty())
 }
 
-fn tree<'r>(nodes: impl Iterator<Item = &'r Row>, times: &Times<'_>, depth: usize, sort: Option<usize>) -> Vec<Group> {
+fn tree<'r>(nodes: impl Iterator<Item = &'r Row>, times: &Times<'_>, depth: usize, sort: Option<Sort>) -> Vec<Group> {
     let mut root = Module::new("", 0);
     for node in nodes {
         let mut module = &mut root;

@@ -13,7 +13,7 @@ use crate::yaml::Ordered;
 pub type Values = BTreeMap<String, f64>;
 
 /// What a file of figures says: `models: {mobilenet_v2_1.0: {train_hours: 1.2}}`, and of the columns, where that is to be
-/// said, `columns: {train_hours: {title: Training, unit: h, better: lower}}`.
+/// said, `columns: {train_hours: {title: Training, unit: h, better: lower, sum: true}}`.
 #[derive(Clone, Default)]
 pub struct UserFigures {
     /// Figures by model name.
@@ -33,12 +33,15 @@ struct File {
     columns: Ordered<Description>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Description {
     title: Option<String>,
     unit: Option<String>,
     better: Option<Better>,
+    /// Whether a sum over models says something.
+    #[serde(default)]
+    sum: bool,
 }
 
 /// Words that mean something else beside the columns.
@@ -88,15 +91,28 @@ impl UserFigures {
         Ok(figures)
     }
 
-    /// An error where a model of the file is none of these names, with the nearest that is.
-    pub fn check(&self, names: &[String]) -> Result<()> {
-        match self.lines.iter().find(|(model, _)| !names.contains(model)) {
-            None => Ok(()),
-            Some((model, at)) => {
-                let hint = did_you_mean(model, names.iter().map(String::as_str));
-                Err(self.at(*at, format!("no model that is compared has the name \"{model}\"{hint}")))
+    /// Notes on the models of the file that are none of these names: a file may hold the figures of more models than are
+    /// compared, but one that is near a name without figures is probably misspelt. An error where none is compared.
+    pub fn check(&self, names: &[String]) -> Result<Vec<String>> {
+        let (here, absent): (Vec<_>, Vec<_>) = self.lines.iter().partition(|(model, _)| names.contains(model));
+        let without = || names.iter().map(String::as_str).filter(|name| !self.models.contains_key(*name));
+        let (mut notes, mut others) = (Vec::new(), Vec::new());
+        for (model, at) in absent {
+            match did_you_mean(model, without()) {
+                hint if hint.is_empty() => others.push(&**model),
+                hint => notes.push(self.at(*at, format!("no model that is compared is named \"{model}\"{hint}"))),
             }
         }
+        if here.is_empty() && !self.lines.is_empty() {
+            let none = || self.at(self.lines[0].1, "none of the models of this file is compared".to_string());
+            return Err(notes.into_iter().next().unwrap_or_else(none));
+        }
+        let mut notes: Vec<String> = notes.iter().map(Error::to_string).collect();
+        if let [first, rest @ ..] = &others[..] {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            notes.push(format!("{}: figures of models that are not compared: {first}{more}", self.path));
+        }
+        Ok(notes)
     }
 
     fn at(&self, line: u64, reason: String) -> Error {
@@ -109,15 +125,16 @@ fn line<T>(of: &Spanned<T>) -> u64 {
 }
 
 fn column(key: String, described: Option<Description>) -> Column {
-    let (title, unit, better) = described.map_or((None, None, None), |of| (of.title, of.unit, of.better));
-    let unit = match unit.as_deref() {
+    let described = described.unwrap_or_default();
+    let unit = match described.unit.as_deref() {
         None => Unit::Ratio,
         Some("%") => Unit::Percent,
         Some("ms") => Unit::Milliseconds,
         Some(other) => Unit::Other(other.to_string()),
     };
-    let title = title.unwrap_or_else(|| key.clone());
+    let title = described.title.unwrap_or_else(|| key.clone());
     let at = key.clone();
     let entry = move |of: &crate::columns::Subject| of.given?.get(&at).copied().map(Number::Real);
-    Column::new(&key, &title, unit, better.unwrap_or(Better::Neither), "Given by the user.", entry)
+    let better = described.better.unwrap_or(Better::Neither);
+    Column { sums: described.sum, ..Column::new(&key, &title, unit, better, "Given by the user.", entry) }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lwstat::columns::{self, Bound, Column, Number};
 use lwstat::compare::{Compared, Comparison, Question, columns_for, compare, sources};
+use lwstat::render::number::misleads;
 use lwstat::render::{COMPARISONS, Style};
 use lwstat::summary::{By, View};
 use lwstat::user_figures::UserFigures;
@@ -102,8 +103,12 @@ fn entries_are_those_of_the_report() {
 
 /// A comparison without any file.
 fn made(columns: Vec<Column>, rows: Vec<(&str, Result<Vec<Option<Number>>>)>) -> Comparison {
-    let model =
-        |(name, entries): (&str, Result<_>)| Compared { path: name.to_string(), name: name.to_string(), entries };
+    let model = |(name, entries): (&str, Result<_>)| Compared {
+        path: name.to_string(),
+        name: name.to_string(),
+        entries,
+        latency_error: None,
+    };
     Comparison { columns, models: rows.into_iter().map(model).collect(), reference: None, with_totals: false }
 }
 
@@ -138,7 +143,15 @@ const HOSTILE: &[&str] = &[
     "é漢",
     "\u{0}",
     "\\\\",
+    "exe\u{202e}.png",
+    "\u{2066}isolated\u{2069}\u{200b}\u{feff}",
+    "a\u{2028}b",
 ];
+
+/// The name without what makes it look like another.
+fn seen(name: &str) -> String {
+    name.replace(misleads, "\u{fffd}")
+}
 
 fn hostile() -> Comparison {
     let word = Column::new("input", "Input", columns::Unit::Word, columns::Better::Neither, "", |_| None);
@@ -159,7 +172,7 @@ fn csv_gives_hostile_names_back() {
     assert!(rows.iter().all(|row| row.len() == rows[0].len()));
     assert_eq!(rows[0][3], "a,\"b\"_c");
     for (name, row) in HOSTILE.iter().zip(&rows[1..]) {
-        assert_eq!((row[0].as_str(), row[1].as_str(), row[2].as_str()), (*name, *name, *name));
+        assert!(row[..3].iter().all(|field| *field == seen(name)), "{row:?}");
     }
 }
 
@@ -234,9 +247,17 @@ fn markdown_and_text_keep_a_row_a_line() {
     let lines: Vec<&str> = markdown.lines().collect();
     assert_eq!(lines.len(), 2 + 2 * HOSTILE.len());
     assert!(lines.iter().all(|line| line.matches('|').count() == 4), "{markdown}");
-    assert!(!markdown.contains("<script>"));
+    assert!(!markdown.contains("<script>") && !markdown.contains('$'), "{markdown}");
     let text = render("text", &comparison, false);
     assert!(text.chars().all(|letter| letter == '\n' || !letter.is_control()));
+}
+
+#[test]
+fn no_name_looks_like_another_in_any_format_for_people() {
+    for (format, _) in COMPARISONS.iter().filter(|(format, _)| *format != "json") {
+        let text = render(format, &hostile(), false);
+        assert!(!text.contains(misleads), "{format}");
+    }
 }
 
 #[test]
@@ -367,6 +388,67 @@ fn sums_say_what_is_missing() {
 }
 
 #[test]
+fn every_format_has_the_same_sums() {
+    let columns = "input nodes macs params file_bytes peak_activation_bytes arena_bytes arithmetic_intensity G4 top1";
+    let mut comparison = plain(&["graphs/squeezenet_*.onnx", "graphs/ghostnet_1.0.onnx"], columns);
+    comparison.with_totals = true;
+    let (csv, json) = (csv(&comparison), json(&comparison));
+    let total = csv.last().unwrap();
+    assert_eq!(&total[..2], ["", "(total)"]);
+    let row = |format: &str, start: &str| {
+        let text = render(format, &comparison, true).replace("\u{a0}", " ").replace('~', " ");
+        text.lines().find_map(|line| line.split_once(start)).map(|(_, rest)| rest.to_string()).unwrap()
+    };
+    let rows = [("text", "Total"), ("md", "| Total |"), ("latex", "Total &"), ("html", "<tfoot>")];
+    let rows = rows.map(|(format, start)| (format, row(format, start)));
+    for (at, column) in comparison.columns.iter().enumerate() {
+        let entries = comparison.models.iter().map(|model| model.entry(at).and_then(Number::dim));
+        // Peaks of models that run one after the other do not add up, nor do shares, ratios and words.
+        let sum = entries.sum::<Option<Dim>>().and_then(|sum| sum.as_int()).filter(|_| column.sums);
+        assert_eq!(sum.is_some(), ["nodes", "macs", "params", "file_bytes"].contains(&&*column.key), "{}", column.key);
+        assert_eq!(total[at + 2], sum.map(|sum| sum.to_string()).unwrap_or_default(), "{}", column.key);
+        assert_eq!(json["totals"].get(&column.key), sum.map(Value::from).as_ref(), "{}", column.key);
+        let Some(sum) = sum else { continue };
+        let shown = lwstat::render::number::grouped(sum).replace('\u{a0}', " ");
+        rows.iter().for_each(|(format, row)| assert!(row.contains(&shown), "{format}: {shown} is not in {row}"));
+    }
+}
+
+#[test]
+fn why_a_latency_is_unknown_stands_in_the_row() {
+    let files = ["graphs/squeezenet_1.1.onnx", "README.md"].map(path);
+    let question = Question {
+        columns: columns_for(&keys("macs latency_ms"), None).unwrap(),
+        bindings: &Bindings::default(),
+        device: None,
+        measure: Some(&|_| Err(Error::new("it cannot | run").in_file("x.onnx"))),
+        given: None,
+        open: &|path| Model::open(path),
+        done: &|| (),
+    };
+    let comparison = compare(&sources(&files), question).unwrap();
+    let object = &json(&comparison)["models"];
+    assert_eq!((&object[0]["latency_ms"], &object[0]["latency_error"]), (&Value::Null, &"it cannot | run".into()));
+    assert_eq!(object[0]["macs"], 349_151_936);
+    assert_eq!((object[1].get("latency_error"), object[1]["error"].is_string()), (None, true), "said once");
+    let csv = csv(&comparison);
+    assert_eq!(csv[0], ["path", "name", "macs", "latency_ms", "at_least", "at_most", "error"]);
+    assert_eq!((csv[1][3].as_str(), csv[1][6].as_str()), ("", "not measured: it cannot | run"));
+    for (format, line) in [
+        ("text", "squeezenet_1.1.onnx: not measured: it cannot | run"),
+        ("md", "squeezenet_1.1.onnx: not measured: it cannot &#124; run"),
+    ] {
+        assert!(render(format, &comparison, false).contains(line), "{format}");
+    }
+    let failures = comparison.failures();
+    assert_eq!(failures.len(), 2);
+    assert!(
+        failures[0].1 == "not measured: it cannot | run" && failures[1].1.contains("no ONNX model"),
+        "{failures:?}"
+    );
+}
+
+#[test]
 fn an_unknown_column_is_told_with_the_nearest() {
     for (word, nearest) in [("mac", "macs"), ("peak_activations", "peak_activation_bytes"), ("Params", "params")] {
         let error = columns_for(&[word.to_string()], None).err().unwrap().to_string();
@@ -434,10 +516,40 @@ fn mistakes_in_the_users_figures_are_told_with_their_line() {
         assert!(error.starts_with("mine.yaml: ") && error.contains(reason), "{text}\n{error}");
         assert!(!error.contains('\n'), "{error}");
     }
-    let given = figures("models:\n  mobilenet_v2_1.0: {a: 1}\n  mobilenet_v2_05: {a: 1}\n").unwrap();
-    let error = compared(&["graphs/mobilenet_v2_*.onnx"], "a", &Bindings::default(), Some(&given)).err().unwrap();
-    let wanted = "mine.yaml: line 3: no model that is compared has the name \"mobilenet_v2_05\" (did you mean \"mobilenet_v2_0.5\"?)";
-    assert_eq!(error.to_string(), wanted);
+}
+
+#[test]
+fn a_file_of_figures_may_name_more_models_than_are_compared() {
+    let near = "mine.yaml: line 3: no model that is compared is named \"net_05\" (did you mean \"net_0.5\"?)";
+    for (file, notes) in [
+        ("models:\n  net_1.0: {a: 1}\n", Ok(vec![])),
+        ("models:\n  net_1.0: {a: 1}\n  net_05: {a: 1}\n", Ok(vec![near])),
+        // What is near a name that has its figures is another model.
+        (
+            "models:\n  net_1.0: {a: 1}\n  net_0.5: {a: 1}\n  net_1.4: {a: 1}\n",
+            Ok(vec!["mine.yaml: figures of models that are not compared: net_1.4"]),
+        ),
+        (
+            "models:\n  net_1.0: {a: 1}\n  zebra: {a: 1}\n  quagga: {a: 1}\n",
+            Ok(vec!["mine.yaml: figures of models that are not compared: zebra and 1 more"]),
+        ),
+        ("models:\n  zebra: {a: 1}\n  net_05: {a: 1}\n", Err(near)),
+        ("models:\n  zebra: {a: 1}\n", Err("mine.yaml: line 2: none of the models of this file is compared")),
+    ] {
+        let found = figures(file).unwrap().check(&["net_0.5".to_string(), "net_1.0".to_string()]);
+        let found = found.map_err(|error| error.to_string());
+        let notes = notes.map(|notes| notes.iter().map(|note| note.to_string()).collect()).map_err(str::to_string);
+        assert_eq!(found, notes, "{file}");
+    }
+}
+
+#[test]
+fn the_users_figures_have_sums_where_the_file_says_so() {
+    let text = "columns: {hours: {unit: h, sum: true}}\nmodels:\n  mobilenet_v2_1.0: {hours: 1.5, fps: 30}\n  mobilenet_v2_0.5: {hours: 1, fps: 50}\n";
+    let given = figures(text).unwrap();
+    let files = ["graphs/mobilenet_v2_0.5.onnx", "graphs/mobilenet_v2_1.0.onnx"];
+    let comparison = compared(&files, "hours fps", &Bindings::default(), Some(&given)).unwrap();
+    assert_eq!([0, 1].map(|column| comparison.sum(column)), [Some(Number::Real(2.5)), None]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use lwstat::{Error, Result};
 
 use super::chart;
 use super::models::ModelsArgs;
-use super::shared::{OutputArgs, emit, plain, style};
+use super::shared::{OutputArgs, emit, first_of, note, plain, style};
 
 #[derive(Args)]
 pub(crate) struct CompareArgs {
@@ -131,35 +131,44 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
     }
     let named = args.of.columns.iter().chain([&args.x, &args.y, &args.size, &args.bars].into_iter().flatten());
     let named = named.map(String::as_str).chain(sort.map(|(key, _)| key));
-    let mut comparison = args.of.ask(filled, named, given.as_ref(), args.of.latency)?;
+    let mut comparison = args.of.ask(filled, named, given.as_ref(), args.of.machine.latency)?;
     if let Some((key, greatest_first)) = sort
         && let Some(column) = comparison.column(key)
     {
         comparison.sort(column, greatest_first);
     }
-    let charts = match (&args.chart, args.is_page()) {
-        (Some(path), _) => {
-            let chart = args.draw(&comparison)?;
-            chart::write(&chart, path)?;
-            vec![chart]
-        }
-        (None, true) if args.asks() => vec![args.draw(&comparison)?],
-        (None, true) => args.charts(&comparison),
-        (None, false) => Vec::new(),
+    let charts = match () {
+        () if args.chart.is_some() || (args.is_page() && args.asks()) => args.draw(&comparison).map(|chart| vec![chart]),
+        () if args.is_page() => Ok(args.charts(&comparison)),
+        () => Ok(Vec::new()),
     };
     comparison.keep(|column| columns.iter().any(|other| other.key == column.key));
     if args.of.columns.is_empty() {
-        comparison.drop_unknown(&["roofline_ms", "latency_ms", "official_macs", "official_params", "top1"]);
+        let unasked = (!args.of.machine.latency).then_some("latency_ms");
+        let unpublished = ["roofline_ms", "official_macs", "official_params", "top1"];
+        comparison.drop_unknown(&unasked.into_iter().chain(unpublished).collect::<Vec<_>>());
     }
     if let Some(reference) = &args.relative_to {
         comparison.relate(reference)?;
     }
     comparison.with_totals = args.totals;
-    let style = Style { charts: &charts, ..style(&args.output, plain(), args.exact, None) };
+    let drawn = charts.as_deref().unwrap_or_default();
+    let style = Style { charts: drawn, ..style(&args.output, plain(), args.exact, None) };
     let (_, render) = COMPARISONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&COMPARISONS[0]);
     emit(&render(&comparison, &style), args.output.output.as_deref())?;
-    if comparison.models.iter().all(|model| model.entries.is_err()) {
-        return Err(Error::new("none of the models could be read: the reasons stand in the table"));
+    // These two have no place for it.
+    if matches!(args.output.format.as_str(), "html" | "latex") {
+        let unmeasured =
+            comparison.models.iter().filter_map(|model| model.latency_error.as_ref().map(|of| (model, of)));
+        unmeasured.for_each(|(model, reason)| note(&format!("{}: not measured: {reason}", model.path)));
+    }
+    // The table says why, and a chart that cannot be drawn does not hide it.
+    let errors: Vec<Error> = comparison.models.iter().filter_map(|model| model.entries.clone().err()).collect();
+    if errors.len() == comparison.models.len() {
+        return Err(first_of(errors, "read"));
+    }
+    if let (Some(chart), Some(path)) = (charts?.first(), &args.chart) {
+        chart::write(chart, path)?;
     }
     Ok(true)
 }

@@ -46,23 +46,24 @@ pub(crate) fn run(args: &CorrelateArgs) -> Result<bool> {
     let mut keys = args.of.columns.clone();
     if keys.is_empty() {
         keys.extend(DEFAULT.iter().map(|key| key.to_string()));
-        keys.extend(args.of.device.iter().map(|_| "roofline_ms".to_string()));
+        keys.extend(args.of.machine.device.iter().map(|_| "roofline_ms".to_string()));
     }
     keys.push(args.with.clone());
     let columns = columns_for(&keys, given.as_ref())?;
-    let latency = args.of.latency || keys.iter().any(|key| key == "latency_ms");
+    let latency = args.of.machine.latency || keys.iter().any(|key| key == "latency_ms");
     let comparison = args.of.ask(columns, keys.iter().map(String::as_str), given.as_ref(), latency)?;
     let target = comparison.column(&args.with).ok_or_else(|| Error::new("the target is no column"))?;
-    let correlations = correlate(&comparison, target)?;
+    let failed = comparison.failures();
+    let correlations = correlate(&comparison, target).map_err(|error| match &failed[..] {
+        [] => error,
+        [(path, reason)] => Error::new(format!("{error}; {path}: {reason}")),
+        [(path, reason), rest @ ..] => Error::new(format!("{error}; {path}: {reason} (and {} more)", rest.len())),
+    })?;
     if let (Some(path), Some(best)) = (&args.chart, correlations.first()) {
         let x = comparison.column(&best.key).unwrap_or(target);
         chart::write(&scatter::scatter(&comparison, Axes { x, y: target, size: None })?, path)?;
     }
-    let failed = comparison.models.iter().filter_map(|model| {
-        let error = model.entries.as_ref().err()?;
-        Some((model.path.clone(), error.clone().without_file().to_string()))
-    });
-    let correlated = Correlated { target: comparison.columns[target].clone(), correlations, failed: failed.collect() };
+    let correlated = Correlated { target: comparison.columns[target].clone(), correlations, failed };
     let (_, render) = CORRELATIONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&CORRELATIONS[0]);
     emit(&render(&correlated, &style(&args.output, plain(), false, None)), args.output.output.as_deref())?;
     Ok(true)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use lwstat::guidelines::{self, Level, RULES};
+use lwstat::render::number::plural;
 use lwstat::render::{EXPERIMENTS, Experiments};
 use lwstat::{Error, Result, experiments};
 
@@ -70,12 +71,11 @@ fn experiment(args: &LintArgs, levels: &[Level]) -> Result<bool> {
         let outcome = experiments::run(experiment, &mut |model| {
             let latency = measure(model, &lwstat::Bindings::default(), &args.runs)?;
             conditions = format!(
-                "{} {} on {}, {} thread{}. A verdict needs a difference beyond the noise of the runs.",
+                "{} {} on {}, {}. A verdict needs a difference beyond the noise of the runs.",
                 latency.backend,
                 latency.version,
                 latency.cpu,
-                latency.threads,
-                if latency.threads == 1 { "" } else { "s" }
+                plural(latency.threads, "thread")
             );
             Ok((latency.median_ms, (latency.p90_ms - latency.p10_ms) / 2.0 / latency.median_ms))
         })?;

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
+use lwstat::device::Device;
 use lwstat::latency::{Latency, LatencyOptions, Progress};
 use lwstat::render::Measured;
 use lwstat::{Bindings, Error, Model, Result};
 
-use super::shared::{FixedArgs, OutputArgs, emit, format, open, plain, style};
+use super::host;
+use super::shared::{FixedArgs, OutputArgs, emit, first_of, format, open, plain, style};
 
 #[derive(Args)]
 pub(crate) struct MeasureArgs {
@@ -21,6 +23,28 @@ pub(crate) struct MeasureArgs {
     pub(crate) fixed: FixedArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+}
+
+/// What a model is placed on, and whether it runs: of commands that show more than times.
+#[derive(Args)]
+pub(crate) struct MachineArgs {
+    /// Place every node on this device: its roofline time, what binds it, whether the model fits (see lwstat devices; host:
+    /// this machine)
+    #[arg(long, value_name = "NAME|FILE.yaml")]
+    pub(crate) device: Option<String>,
+    /// Run on this machine with tract, one model after the other, and show how long that takes
+    #[arg(long)]
+    pub(crate) latency: bool,
+    #[command(flatten)]
+    pub(crate) runs: RunArgs,
+}
+
+impl MachineArgs {
+    /// The device. Errors: there is none of this name, it cannot be measured, or it is said how to run though nothing does.
+    pub(crate) fn device(&self, runs: bool) -> Result<Option<Device>> {
+        self.runs.needs(runs || self.device.as_deref() == Some("host"), "--latency")?;
+        self.device.as_deref().map(|name| host::device(name, &self.runs)).transpose()
+    }
 }
 
 #[derive(Args)]
@@ -75,12 +99,7 @@ pub(crate) fn run(args: &MeasureArgs) -> Result<bool> {
         let text = (format(&args.output).measured)(&measured, &style(&args.output, plain(), false, None));
         emit(&text, args.output.output.as_deref())?;
     }
-    let count = failed.len();
-    match (failed.into_iter().next(), count) {
-        (None, _) => Ok(true),
-        (Some(first), 1) => Err(first),
-        (Some(first), count) => Err(Error::new(format!("{first} (and {} more could not be measured)", count - 1))),
-    }
+    if failed.is_empty() { Ok(true) } else { Err(first_of(failed, "measured")) }
 }
 
 /// Measures one model, with a line of progress on a terminal, until Ctrl-C at the latest.

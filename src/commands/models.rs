@@ -1,19 +1,17 @@
 //! What commands over many models share: which models, what is asked of them, and asking it.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lwstat::columns::{self, Column};
-use lwstat::compare::{Comparison, Measure, Question, compare, sources};
+use lwstat::compare::{Comparison, Measure, Question, compare, names, sources};
 use lwstat::model::sentence;
-use lwstat::render::number::clean;
 use lwstat::user_figures::UserFigures;
 use lwstat::{Error, Model, Result};
 
-use super::host;
-use super::measure::{RunArgs, measure};
-use super::shared::{FixedArgs, open};
+use super::measure::{MachineArgs, measure};
+use super::shared::{FixedArgs, note, open};
 
 #[derive(Args)]
 pub(crate) struct ModelsArgs {
@@ -23,14 +21,8 @@ pub(crate) struct ModelsArgs {
     /// Columns to show, see lwstat columns [default: the main ones, and all of --figures]
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub(crate) columns: Vec<String>,
-    /// Fill the column roofline_ms for this device (see lwstat devices; host: this machine)
-    #[arg(long, value_name = "NAME|FILE.yaml")]
-    pub(crate) device: Option<String>,
-    /// Run every model on this machine with tract, one after the other, and fill the column latency_ms
-    #[arg(long)]
-    pub(crate) latency: bool,
     #[command(flatten)]
-    pub(crate) runs: RunArgs,
+    pub(crate) machine: MachineArgs,
     /// Add columns from this file, by model name: models: {NAME: {KEY: NUMBER}}
     #[arg(long, value_name = "FILE")]
     pub(crate) figures: Option<PathBuf>,
@@ -52,8 +44,8 @@ impl ModelsArgs {
         UserFigures::parse(&text, &label, &columns::all()).map(Some)
     }
 
-    /// Fills these columns for all models, measured where `latency` says so, with a bar on a terminal. An error where a column among `named`, which the user
-    /// asked for, needs what the arguments do not give.
+    /// Fills these columns for all models, measured where `latency` says so, with a bar on a terminal. Errors: a column among
+    /// `named`, which the user asked for, needs what the arguments do not give; the user's figures are of other models.
     pub(crate) fn ask<'k>(
         &self,
         columns: Vec<Column>,
@@ -62,27 +54,29 @@ impl ModelsArgs {
         latency: bool,
     ) -> Result<Comparison> {
         let missing = |key: &str, present: bool| !present && named.clone().any(|other| other == key);
-        if missing("roofline_ms", self.device.is_some()) {
+        if missing("roofline_ms", self.machine.device.is_some()) {
             return Err(Error::new("roofline_ms is the time on a device: give --device, see lwstat devices"));
         }
         if missing("latency_ms", latency) {
             return Err(Error::new("latency_ms is measured: give --latency"));
         }
-        self.runs.needs(latency || self.device.as_deref() == Some("host"), "--latency")?;
+        for (at, path) in self.models.iter().enumerate() {
+            let (before, after) = self.models.split_at(at);
+            if !before.contains(path) && after[1..].contains(path) {
+                note(&format!("{}: given more than once: it is one row", path.display()));
+            }
+        }
         let sources = sources(&self.models);
+        if let Some(given) = given {
+            given.check(&names(&sources))?.iter().for_each(|text| note(text));
+        }
         let bar = match std::io::stderr().is_terminal() {
             true => indicatif::ProgressBar::new(sources.len() as u64),
             false => indicatif::ProgressBar::hidden(),
         };
         let bindings = self.fixed.bindings()?;
-        let device = self.device.as_deref().map(|name| host::device(name, &self.runs)).transpose()?;
-        let time = |model: &Model| {
-            let latency = measure(model, &bindings, &self.runs);
-            if let Err(error) = &latency {
-                let _ = writeln!(std::io::stderr(), "not measured: {}", clean(&error.to_string()));
-            }
-            latency
-        };
+        let device = self.machine.device(latency)?;
+        let time = |model: &Model| measure(model, &bindings, &self.machine.runs);
         let measure: Option<Measure> = if latency { Some(&time) } else { None };
         let question = Question {
             columns,

@@ -8,12 +8,12 @@ use lwstat::charts::{Chart, roofline, timeline, treemap};
 use lwstat::cost::{self, METRICS};
 use lwstat::device::Device;
 use lwstat::render::Style;
+use lwstat::render::number::{clean, plural};
 use lwstat::summary::{By, View};
 use lwstat::{Error, Report, Result, figures};
 
 use super::chart;
-use super::host;
-use super::measure::{RunArgs, measure};
+use super::measure::{MachineArgs, measure};
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub(crate) struct ReportArgs {
     /// Deepest level of the module tree that is shown
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(crate) depth: usize,
-    /// Sort by this metric, the largest first (see lwstat metrics)
+    /// Sort by this metric, the largest first (see lwstat metrics), by latency_ms or by roofline_ms
     #[arg(long, value_name = "KEY")]
     pub(crate) sort: Option<String>,
     /// Show only the first N rows [text and md: 12 operators, all modules, 40 nodes]
@@ -41,14 +41,8 @@ pub(crate) struct ReportArgs {
     /// Show how low the peak of the activation memory can be brought: in place, best order, lower bound, arena
     #[arg(long)]
     pub(crate) memory: bool,
-    /// Show the roofline time of every node on this device, what binds it, and whether the model fits (see lwstat devices)
-    #[arg(long, value_name = "NAME|FILE.yaml")]
-    pub(crate) device: Option<String>,
-    /// Run the model on this machine with tract, and show how long it and its nodes take
-    #[arg(long)]
-    pub(crate) latency: bool,
     #[command(flatten)]
-    pub(crate) runs: RunArgs,
+    pub(crate) machine: MachineArgs,
     /// Write a chart to this file, FILE.svg or FILE.png
     #[arg(long, value_name = "FILE")]
     pub(crate) chart: Option<PathBuf>,
@@ -116,18 +110,17 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;
-    let device = args.device.as_deref().map(|name| host::device(name, &args.runs)).transpose()?;
+    let device = args.machine.device(args.machine.latency)?;
     let plan = args.memory || device.is_some();
     let mut report = if plan { model.report_with_plan(&bindings)? } else { model.report(&bindings)? };
     if let Some(device) = &device {
         report.place_on(device);
     }
-    args.runs.needs(args.latency || args.device.as_deref() == Some("host"), "--latency")?;
-    if args.latency {
-        match measure(&model, &bindings, &args.runs) {
+    if args.machine.latency {
+        match measure(&model, &bindings, &args.machine.runs) {
             Ok(latency) => report.latency = Some(latency),
             Err(error) => {
-                let _ = writeln!(std::io::stderr(), "{}", lwstat::render::number::clean(&error.to_string()));
+                let _ = writeln!(std::io::stderr(), "{}", clean(&error.to_string()));
                 report.latency_error = Some(error.without_file().to_string());
             }
         }
@@ -143,8 +136,9 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let exact = report.totals.at_least.is_empty() && report.coverage.bounded == 0 && report.coverage.unknown == 0;
     if args.strict && !exact {
         let (unknown, bounded) = (report.coverage.unknown, report.coverage.bounded);
-        let reason = format!("{}: not exact: {unknown} nodes unknown, {bounded} bounded", report.model.path);
-        let _ = writeln!(std::io::stderr(), "{}", lwstat::render::number::clean(&reason));
+        let unknown = plural(unknown, "node");
+        let reason = format!("{}: not exact: {unknown} unknown, {bounded} bounded", report.model.path);
+        let _ = writeln!(std::io::stderr(), "{}", clean(&reason));
     }
     Ok(exact || !args.strict)
 }

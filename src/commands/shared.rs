@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use lwstat::figures::Fixture;
 use lwstat::infer::Bindings;
 use lwstat::model::sentence;
+use lwstat::render::number::clean;
 use lwstat::render::{FORMATS, Format, Style};
 use lwstat::summary::{By, View};
 use lwstat::{Error, Model, Result};
@@ -42,6 +43,21 @@ pub(crate) enum ColorArg {
     Auto,
     Always,
     Never,
+}
+
+/// Says on standard error what is worth knowing and no error.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "note: {}", clean(text));
+}
+
+/// The error for models that could not be `done`: the first's, and how many more there are.
+pub(crate) fn first_of(errors: Vec<Error>, done: &str) -> Error {
+    let more = errors.len().saturating_sub(1);
+    match (errors.into_iter().next(), more) {
+        (None, _) => Error::new(format!("nothing was {done}")),
+        (Some(first), 0) => first,
+        (Some(first), more) => Error::new(format!("{first} (and {more} more could not be {done})")),
+    }
 }
 
 /// Whether a file that is there is the other.

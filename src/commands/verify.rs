@@ -6,10 +6,10 @@ use clap::Args;
 use lwstat::figures::{self, Fixture};
 use lwstat::model::sentence;
 use lwstat::render::Verified;
-use lwstat::verify::{Verdict, verify};
+use lwstat::verify::{Finding, Verdict, verify};
 use lwstat::{Error, Result};
 
-use super::shared::{FixedArgs, OutputArgs, emit, format, open, plain, style};
+use super::shared::{FixedArgs, OutputArgs, emit, first_of, format, open, plain, style};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
@@ -28,14 +28,15 @@ pub(crate) struct VerifyArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// `Ok(false)` where a figure deviates without a record.
+/// `Ok(false)` where a figure deviates without a record; an error where a model could not be held against any, after the
+/// others are shown.
 pub(crate) fn run(args: &VerifyArgs) -> Result<bool> {
     args.output.keeps(args.models.iter().map(PathBuf::as_path))?;
     let given = args.figures.as_deref().map(read_fixture).transpose()?;
     let mut models = Vec::new();
-    for path in &args.models {
+    let bindings = args.fixed.bindings()?;
+    let one = |path: &Path| -> Result<(Fixture, Vec<Finding>)> {
         let model = open(path, &args.fixed)?;
-        let bindings = args.fixed.bindings()?;
         model.check_dims(&bindings)?;
         let report = model.report(&bindings)?;
         let name = args.name.as_deref().unwrap_or(&report.model.name);
@@ -43,17 +44,32 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<bool> {
             Some(fixture) => fixture.clone(),
             None => figures::find(name, true)?.ok_or_else(|| no_figures(name).in_file(&report.model.path))?,
         };
-        models.push(Verified {
-            path: report.model.path.clone(),
-            fixture: fixture.name.clone(),
-            findings: verify(&report, &fixture)?,
+        let findings = verify(&report, &fixture)?;
+        Ok((fixture, findings))
+    };
+    let mut failed = Vec::new();
+    for path in &args.models {
+        let label = path.display().to_string();
+        models.push(match one(path) {
+            Ok((fixture, findings)) => Verified { path: label, fixture: Some(fixture.name), findings, error: None },
+            Err(error) => {
+                let reason = error.clone().without_file().to_string();
+                failed.push(error);
+                Verified { path: label, fixture: None, findings: Vec::new(), error: Some(reason) }
+            }
         });
+    }
+    if failed.len() == models.len() {
+        return Err(first_of(failed, "verified"));
     }
     let view = plain();
     emit(
         &(format(&args.output).findings)(&models, &style(&args.output, view, true, None)),
         args.output.output.as_deref(),
     )?;
+    if !failed.is_empty() {
+        return Err(first_of(failed, "verified"));
+    }
     Ok(models.iter().flat_map(|model| &model.findings).all(|finding| finding.verdict != Verdict::Fails))
 }
 

@@ -13,7 +13,7 @@ pub struct Correlated {
     pub target: Column,
     /// The others, the one that orders the models best first.
     pub correlations: Vec<Correlation>,
-    /// Models of which nothing is known, and why.
+    /// Models that could not be read or measured, and why.
     pub failed: Vec<(String, String)>,
 }
 
@@ -45,6 +45,9 @@ fn markdown(correlated: &Correlated, _: &Style) -> String {
     for one in &correlated.correlations {
         let [rank, line] = [one.spearman, one.pearson].map(number);
         text += &format!("| {} | {} | {rank} | {line} |\n", super::markdown::escape(&one.title), one.models);
+    }
+    for (path, reason) in &correlated.failed {
+        text += &format!("\n{}: {}\n", super::markdown::escape(path), super::markdown::escape(reason));
     }
     text
 }

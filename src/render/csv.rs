@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::number::misleads;
 use super::{Style, Verified};
 use crate::cost::{Coverage, METRICS};
 use crate::dim::Dim;
@@ -52,20 +53,25 @@ fn nodes(report: &Report) -> String {
 }
 
 pub(super) fn findings(models: &[Verified], _: &Style) -> String {
-    let head = ["path", "fixture", "metric", "published", "counted", "verdict", "source", "cause"];
+    let head = ["path", "fixture", "metric", "published", "counted", "verdict", "source", "cause", "error"];
     let mut text = row(head.map(str::to_string));
     for model in models {
+        if let Some(reason) = &model.error {
+            let empty = std::iter::repeat_n(String::new(), head.len() - 2);
+            text += &row([model.path.clone()].into_iter().chain(empty).chain([reason.clone()]));
+        }
         for finding in &model.findings {
             let cause = finding.deviation.as_ref().map(|deviation| deviation.cause.clone()).unwrap_or_default();
             text += &row([
                 model.path.clone(),
-                model.fixture.clone(),
+                model.fixture.clone().unwrap_or_default(),
                 finding.metric.clone(),
                 finding.published.clone(),
                 count(&finding.counted),
                 format!("{:?}", finding.verdict).to_lowercase(),
                 finding.source.clone(),
                 cause,
+                String::new(),
             ]);
         }
     }
@@ -104,9 +110,13 @@ fn count(count: &Option<Dim>) -> String {
 }
 
 pub(super) fn row(fields: impl IntoIterator<Item = String>) -> String {
-    let quoted = |field: String| match field.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field,
+    let quoted = |field: String| {
+        // Quotes keep a field whole, save from letters that make it look like another.
+        let field = field.replace(misleads, "\u{fffd}");
+        match field.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", field.replace('"', "\"\"")),
+            false => field,
+        }
     };
     fields.into_iter().map(quoted).collect::<Vec<_>>().join(",") + "\r\n"
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::markdown::escape;
-use super::number::{clean, grouped, quantity};
+use super::number::{UNKNOWN, clean, grouped, plural, quantity};
 use super::text::{bold, columns, wrap};
 use super::{Formats, Style};
 use crate::cost::{METRICS, Unit};
@@ -53,7 +53,7 @@ fn json(diff: &Diff, _: &Style) -> String {
 /// A difference with its sign: `+1.2 M`, `−3.34 MiB`, `0`.
 pub(super) fn signed(delta: Option<&Dim>, unit: Unit, exact: bool) -> String {
     match delta.map(|delta| (delta, delta.as_int())) {
-        None => "?".to_string(),
+        None => UNKNOWN.to_string(),
         Some((_, Some(0))) => "0".to_string(),
         Some((delta, Some(value))) if value > 0 => format!("+{}", quantity(Some(delta), unit, exact)),
         Some((_, Some(value))) => {
@@ -202,11 +202,11 @@ pub(super) fn described(change: &Change) -> String {
 }
 
 pub(super) fn summary(diff: &Diff) -> String {
-    let nodes = |count: usize| if count == 1 { "1 node is".to_string() } else { format!("{count} nodes are") };
+    let same =
+        format!("{} {} the same", plural(diff.unchanged, "node"), if diff.unchanged == 1 { "is" } else { "are" });
     match diff.changes.len() {
-        0 => format!("Nothing changed: {} the same.", nodes(diff.unchanged)),
-        1 => format!("1 change, {} the same.", nodes(diff.unchanged)),
-        count => format!("{count} changes, {} the same.", nodes(diff.unchanged)),
+        0 => format!("Nothing changed: {same}."),
+        count => format!("{}, {same}.", plural(count, "change")),
     }
 }
 

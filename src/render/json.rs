@@ -13,7 +13,10 @@ pub(super) fn report(report: &Report, _: &Style) -> Result<String> {
 }
 
 pub(super) fn findings(models: &[Verified], _: &Style) -> String {
-    let model = |model: &Verified| json!({"path": model.path, "fixture": model.fixture, "figures": model.findings});
+    let model = |model: &Verified| match &model.error {
+        None => json!({"path": model.path, "fixture": model.fixture, "figures": model.findings}),
+        Some(reason) => json!({"path": model.path, "error": reason}),
+    };
     let models: Vec<_> = models.iter().map(model).collect();
     format!("{:#}\n", json!({ "models": models }))
 }

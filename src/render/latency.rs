@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::number::clean;
+use super::number::{UNKNOWN, clean, plural};
 use super::{Measured, Style};
 use crate::latency::{Latency, Stopped};
 use crate::report::stem;
@@ -26,8 +26,7 @@ pub(super) fn rate(count: Option<&crate::dim::Dim>, ms: f64) -> String {
 
 /// The median with its spread, and where the time went.
 pub(in crate::render) fn lines(latency: &Latency) -> Vec<(&'static str, String)> {
-    let threads = if latency.threads == 1 { "1 thread".to_string() } else { format!("{} threads", latency.threads) };
-    let runs = if latency.runs == 1 { "1 run".to_string() } else { format!("{} runs", latency.runs) };
+    let (threads, runs) = (plural(latency.threads, "thread"), plural(latency.runs, "run"));
     let [median, p10, p90] = [latency.median_ms, latency.p10_ms, latency.p90_ms].map(milliseconds);
     let [nodes, rest] = [latency.nodes_ms, latency.unattributed_ms].map(milliseconds);
     let unmapped = match latency.unmapped_ms {
@@ -60,11 +59,12 @@ fn notes(latency: &Latency) -> Vec<String> {
         notes.push("made-up weights, as the model's are not there".to_string());
     }
     if latency.not_finite_nodes > 0 {
-        notes.push(format!("infinities or no numbers among the results of {} nodes", latency.not_finite_nodes));
+        let nodes = plural(latency.not_finite_nodes, "node");
+        notes.push(format!("infinities or no numbers among the results of {nodes}"));
     }
     if latency.subnormal_nodes > 0 {
-        notes
-            .push(format!("subnormal numbers, which are slow, among the results of {} nodes", latency.subnormal_nodes));
+        let nodes = plural(latency.subnormal_nodes, "node");
+        notes.push(format!("subnormal numbers, which are slow, among the results of {nodes}"));
     }
     match latency.stopped {
         Stopped::Stable | Stopped::Runs => {}
@@ -94,7 +94,7 @@ pub(super) fn cells(latency: &Latency) -> [String; 9] {
 
 /// Runtime, threads and CPU of a measurement.
 pub(crate) fn conditions(latency: &Latency) -> String {
-    let threads = if latency.threads == 1 { "1 thread".to_string() } else { format!("{} threads", latency.threads) };
+    let threads = plural(latency.threads, "thread");
     format!("{} {}, {threads}, {}", latency.backend, latency.version, clean(&latency.cpu))
 }
 
@@ -113,7 +113,7 @@ pub(super) fn text(models: &[Measured], style: &Style) -> String {
                 row.push(latency.runs.to_string());
                 row.extend(cells(latency));
             }
-            None => row.extend(std::iter::once("—".to_string()).chain(COLUMNS.map(|_| String::new()))),
+            None => row.extend(std::iter::once(UNKNOWN.to_string()).chain(COLUMNS.map(|_| String::new()))),
         }
         rows.push(row);
     }
@@ -195,7 +195,7 @@ pub(super) fn markdown(models: &[Measured], _: &Style) -> String {
         let name = super::markdown::escape(&stem(&model.path));
         text += &match &model.latency {
             Some(latency) => format!("| {name} | {} | {} |\n", latency.runs, cells(latency).join(" | ")),
-            None => format!("| {name} | — |{}\n", "  |".repeat(COLUMNS.len())),
+            None => format!("| {name} | {UNKNOWN} |{}\n", "  |".repeat(COLUMNS.len())),
         };
     }
     text += &format!("\n{}\n", super::markdown::escape(&common(models)));

@@ -1,6 +1,6 @@
 //! Markdown: the totals and the groups as tables, for pull requests and documents.
 
-use super::number::{clean, duration, quantity, share, tensor};
+use super::number::{clean, duration, plural, quantity, share, tensor};
 use super::{Style, Verified};
 use crate::cost::{Coverage, METRICS, Unit};
 use crate::device::{Fit, Fits};
@@ -16,11 +16,11 @@ const COLUMNS: &[&str] = &["macs", "params", "memory_access_bytes"];
 pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
     let list = |tensors: &[crate::report::TensorType]| tensors.iter().map(tensor).collect::<Vec<_>>().join(", ");
     let mut text = format!(
-        "### {}\n\n{} → {} · {} nodes, {} folded\n\n| Metric | Total |\n|:--|--:|\n",
+        "### {}\n\n{} → {} · {}, {} folded\n\n| Metric | Total |\n|:--|--:|\n",
         escape(&report.model.name),
         escape(&list(&report.model.inputs)),
         escape(&list(&report.model.outputs)),
-        report.totals.nodes,
+        plural(report.totals.nodes, "node"),
         report.totals.folded
     );
     for (index, (metric, count)) in METRICS.iter().zip(&report.totals.counts.0).enumerate() {
@@ -33,7 +33,7 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
         text += &format!("| {} | {bound}{} |\n", metric.title, escape(&value));
     }
     if let Some(intensity) = report.totals.intensity() {
-        text += &format!("| Arithmetic intensity | {intensity:.2} FLOP/B |\n");
+        text += &format!("| Intensity | {intensity:.2} FLOP/B |\n");
     }
     if let Some(peak) = report.totals.peak_activation_bytes {
         text += &format!("| Peak activations | {} |\n", quantity(Some(&peak.into()), Unit::Bytes, style.exact));
@@ -103,6 +103,10 @@ pub(super) fn report(report: &Report, style: &Style) -> Result<String> {
 pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     let mut text = "| Model | Metric | Published | Counted | | Source |\n|:--|:--|--:|--:|:-:|:--|\n".to_string();
     for model in models {
+        if let Some(reason) = &model.error {
+            let name = escape(&crate::report::stem(&model.path));
+            text += &format!("| {name} | | | | not verified | {} |\n", escape(reason));
+        }
         for finding in &model.findings {
             let mark = match finding.verdict {
                 Verdict::Agrees => "✓",
@@ -152,8 +156,8 @@ pub(super) fn escape(text: &str) -> String {
         match letter {
             // An underscore within a word is one.
             '_' if word(at.checked_sub(1)) && word(Some(at + 1)) => escaped.push(letter),
-            // Some sites make mentions and links of the last two.
-            '<' | '>' | '&' | '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '@' | '#' => {
+            // Some sites make mentions, links and formulas of the last three.
+            '<' | '>' | '&' | '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '@' | '#' | '$' => {
                 escaped.push_str(&format!("&#{};", u32::from(letter)));
             }
             letter => escaped.push(letter),

@@ -80,9 +80,11 @@ pub struct Verified {
     /// Path of the model.
     pub path: String,
     /// The fixture that it was held against.
-    pub fixture: String,
+    pub fixture: Option<String>,
     /// A finding for each published figure.
     pub findings: Vec<Finding>,
+    /// Why it was held against none.
+    pub error: Option<String>,
 }
 
 /// The format table.

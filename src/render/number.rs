@@ -4,9 +4,17 @@ use crate::cost::Unit;
 use crate::dim::Dim;
 use crate::report::TensorType;
 
-/// A count in its unit: `300.8 M`, `3.34 MiB`, a formula as it is, `?` where unknown. `exact` gives all digits.
+/// What stands where nothing is known.
+pub const UNKNOWN: &str = "—";
+
+/// So many of something: `1 node`, `2 nodes`. `noun` is one whose plural ends in s.
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A count in its unit: `300.8 M`, `3.34 MiB`, a formula as it is, `—` where unknown. `exact` gives all digits.
 pub fn quantity(count: Option<&Dim>, unit: Unit, exact: bool) -> String {
-    let Some(count) = count else { return "?".to_string() };
+    let Some(count) = count else { return UNKNOWN.to_string() };
     match (count.as_int(), unit) {
         (None, Unit::Count) => clean(&count.to_string()),
         (None, Unit::Bytes) => format!("{} B", clean(&count.to_string())),
@@ -76,19 +84,37 @@ pub fn share(part: Option<&Dim>, whole: Option<&Dim>) -> String {
     }
 }
 
-/// `f32 1×3×224×224`; `?` for what is unknown.
+/// `f32 1×3×224×224`; `—` for what is unknown.
 pub fn tensor(tensor: &TensorType) -> String {
     let shape = match &tensor.shape {
-        None => "?".to_string(),
+        None => UNKNOWN.to_string(),
         Some(shape) if shape.is_empty() => "scalar".to_string(),
         Some(shape) => clean(&shape.iter().map(Dim::to_string).collect::<Vec<_>>().join("×")),
     };
-    format!("{} {shape}", tensor.dtype.unwrap_or("?"))
+    format!("{} {shape}", tensor.dtype.unwrap_or(UNKNOWN))
 }
 
-/// Text from a file, safe for a terminal: control characters are replaced.
+/// Text of at most `longest` letters. It is cut between words, else before a digit: half a number would be another one.
+pub fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_string();
+    }
+    let kept: String = text.chars().take(longest.saturating_sub(1)).collect();
+    match kept.rfind(' ') {
+        Some(space) if space > kept.len() / 2 => format!("{} …", &kept[..space]),
+        _ => format!("{}…", kept.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '\u{a0}')),
+    }
+}
+
+/// Text from a file, safe to show: what steers a terminal, breaks a line or reorders letters is replaced.
 pub fn clean(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    text.chars().map(|letter| if letter.is_control() || misleads(letter) { '\u{fffd}' } else { letter }).collect()
+}
+
+/// Whether a letter makes text look like other text: marks, embeddings, overrides and isolates of direction, separators of
+/// lines and paragraphs, spaces without width.
+pub fn misleads(letter: char) -> bool {
+    matches!(letter, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -110,12 +136,41 @@ mod tests {
         ] {
             assert_eq!(quantity(Some(&Dim::from(value)), unit, false), text);
         }
-        assert_eq!(quantity(None, Unit::Count, false), "?");
+        assert_eq!(quantity(None, Unit::Count, false), "—");
         assert_eq!(quantity(Some(&Dim::from(1_234_567i64)), Unit::Count, true), "1\u{a0}234\u{a0}567");
     }
 
     #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(clean("a\x1b[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+    fn letters_that_steer_or_mislead_are_replaced() {
+        for (text, shown) in [
+            ("a\x1b[31m\nb", "a\u{fffd}[31m\u{fffd}b"),
+            // Shown as gnp.exe where the override works.
+            ("exe\u{202e}.png", "exe\u{fffd}.png"),
+            ("a\u{2066}b\u{2069}\u{200f}c\u{61c}", "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}"),
+            ("zero\u{200b}\u{feff}width", "zero\u{fffd}\u{fffd}width"),
+            ("a\u{2028}b", "a\u{fffd}b"),
+            // Letters of scripts from right to left, and what joins them, stay.
+            ("שלום می\u{200c}خواهم", "שלום می\u{200c}خواهم"),
+        ] {
+            assert_eq!(clean(text), shown);
+        }
+    }
+
+    #[test]
+    fn no_number_is_cut_in_two() {
+        for (text, longest, shown) in [
+            ("2048·batch + 980 101 936", 30, "2048·batch + 980 101 936"),
+            ("2048·batch + 980\u{a0}101\u{a0}936", 22, "2048·batch + …"),
+            ("f32 1×3×224×224", 14, "f32 1×3×224×…"),
+            ("f32 1×3×224×224", 12, "f32 1×3×…"),
+            ("a_long_name", 6, "a_lon…"),
+        ] {
+            assert_eq!(cut(text, longest), shown);
+        }
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([0, 1, 2].map(|count| plural(count, "node")), ["0 nodes", "1 node", "2 nodes"]);
     }
 }

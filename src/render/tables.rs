@@ -100,9 +100,9 @@ pub fn metrics() -> String {
     text
 }
 
-/// Every column of a comparison: key, unit, which way is better, rule.
+/// Every column of a comparison: key, unit, which way is better, whether it has a sum, rule.
 pub fn columns() -> String {
-    let mut text = String::from("| Column | Key | Unit | Better | Rule |\n|:--|:--|:--|:--|:--|\n");
+    let mut text = String::from("| Column | Key | Unit | Better | Sum | Rule |\n|:--|:--|:--|:--|:-:|:--|\n");
     for column in crate::columns::all() {
         let unit = match &column.unit {
             Unit::Word => "word",
@@ -118,7 +118,8 @@ pub fn columns() -> String {
             Better::Higher => "higher",
             Better::Neither => "",
         };
-        text += &format!("| {} | `{}` | {unit} | {better} | {} |\n", column.title, column.key, column.rule);
+        let sum = if column.sums { "✓" } else { "" };
+        text += &format!("| {} | `{}` | {unit} | {better} | {sum} | {} |\n", column.title, column.key, column.rule);
     }
     text
 }

@@ -2,7 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width, presets};
 
-use super::number::{clean, millis, quantity, share, tensor};
+use super::number::{UNKNOWN, clean, cut, millis, plural, quantity, share, tensor};
 use super::{Style, Verified};
 use crate::cost::{Coverage, METRICS, Unit};
 use crate::error::Result;
@@ -73,7 +73,7 @@ fn head(report: &Report, style: &Style) -> String {
         several if several.len() <= 3 => {
             several.iter().map(|one| format!("{} {}", clean(&one.name), tensor(one))).collect::<Vec<_>>().join(", ")
         }
-        several => format!("{} {what}s", several.len()),
+        several => plural(several.len(), what),
     };
     let model = &report.model;
     let opset = model.opset.iter().map(|(domain, version)| match domain.as_str() {
@@ -87,13 +87,12 @@ fn head(report: &Report, style: &Style) -> String {
     };
     let folded = if report.totals.folded > 0 { format!(", {} folded", report.totals.folded) } else { String::new() };
     let line = format!(
-        "{} · opset {} · {} → {} · {} node{}{folded} · {coverage}",
+        "{} · opset {} · {} → {} · {}{folded} · {coverage}",
         clean(&model.name),
         opset.take(3).collect::<Vec<_>>().join(", "),
         list(&model.inputs, "input"),
         list(&model.outputs, "output"),
-        report.totals.nodes,
-        if report.totals.nodes == 1 { "" } else { "s" },
+        plural(report.totals.nodes, "node"),
     );
     let wrapped = wrap(&line, style.width, "  ");
     match wrapped.split_once(" · ") {
@@ -111,7 +110,7 @@ fn totals(report: &Report, style: &Style) -> String {
         format!("{bound}{}", quantity(report.totals.counts.0[index].as_ref(), METRICS[index].unit, style.exact))
     };
     let file = quantity(Some(&crate::dim::Dim::from(report.model.file_bytes as usize)), Unit::Bytes, style.exact);
-    let intensity = report.totals.intensity().map_or("—".to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
+    let intensity = report.totals.intensity().map_or(UNKNOWN.to_string(), |ratio| format!("{ratio:.2} FLOP/B"));
     let causal = match report.totals.counts.get("macs_causal") {
         other if other == report.totals.counts.get("macs") => String::new(),
         _ => format!(" (causal {})", value("macs_causal")),
@@ -133,13 +132,9 @@ fn totals(report: &Report, style: &Style) -> String {
     }
     let peak = match &report.peak {
         Some(peak) => {
-            let alive = match peak.tensors.len() {
-                1 => "1 tensor alive".to_string(),
-                count => format!("{count} tensors alive"),
-            };
             let at = if peak.node.is_empty() { "the inputs".to_string() } else { clean(&peak.node) };
             let bytes = quantity(Some(&crate::dim::Dim::from(peak.bytes)), Unit::Bytes, style.exact);
-            format!("{bytes} at {at} ({alive})")
+            format!("{bytes} at {at} ({} alive)", plural(peak.tensors.len(), "tensor"))
         }
         None if report.model.dims.is_empty() => "unknown".to_string(),
         None => "depends on the free dimensions".to_string(),
@@ -256,7 +251,7 @@ fn table(report: &Report, style: &Style) -> Result<String> {
             let count = group.counts.0[index].as_ref();
             let bound = if group.coverage == Coverage::Unknown { "≥ " } else { "" };
             let value = quantity(count, METRICS[index].unit, style.exact);
-            row.push(shortened(&format!("{bound}{value}"), FORMULA, By::Op));
+            row.push(cut(&format!("{bound}{value}"), FORMULA));
             row.push(share(count, report.totals.counts.0[index].as_ref()));
         }
         if let Some(total) = roofline {
@@ -387,8 +382,12 @@ fn guidelines_kept(report: &Report) -> Option<String> {
 pub(super) fn findings(models: &[Verified], style: &Style) -> String {
     let mut text = String::new();
     for model in models {
-        let title = format!("{} against {}", clean(&model.path), clean(&model.fixture));
+        let (path, fixture) = (clean(&model.path), model.fixture.as_deref().map(clean));
+        let title = fixture.map_or_else(|| path.clone(), |fixture| format!("{path} against {fixture}"));
         text += &format!("{}\n", bold(&title, style));
+        if let Some(reason) = &model.error {
+            text += &format!("  {}\n", wrap(&clean(reason), style.width.saturating_sub(2), "      "));
+        }
         for finding in &model.findings {
             let (mark, color) = match finding.verdict {
                 Verdict::Agrees => ("✓", "32"),
@@ -410,9 +409,13 @@ pub(super) fn findings(models: &[Verified], style: &Style) -> String {
     }
     let count =
         |verdict| models.iter().flat_map(|model| &model.findings).filter(|finding| finding.verdict == verdict).count();
+    let unverified = match models.iter().filter(|model| model.error.is_some()).count() {
+        0 => String::new(),
+        count => format!("; {} not verified", plural(count, "model")),
+    };
     text += &format!(
-        "{} figures: {} agree, {} deviate as recorded, {} differ without a record\n",
-        models.iter().map(|model| model.findings.len()).sum::<usize>(),
+        "{}: {} agree, {} deviate as recorded, {} differ without a record{unverified}\n",
+        plural(models.iter().map(|model| model.findings.len()).sum(), "figure"),
         count(Verdict::Agrees),
         count(Verdict::Recorded),
         count(Verdict::Fails)
@@ -426,7 +429,8 @@ const FINDINGS: usize = 3;
 pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
     let mut text = format!("{}\n", bold(&clean(&linted.path), style));
     if linted.unknown_nodes > 0 {
-        let line = format!("{} nodes of which something is unknown are not judged.", linted.unknown_nodes);
+        let (nodes, are) = (plural(linted.unknown_nodes, "node"), if linted.unknown_nodes == 1 { "is" } else { "are" });
+        let line = format!("{nodes} of which something is unknown {are} not judged.");
         text += &format!("{line}\n");
     }
     for rule in linted.rules.iter().filter(|rule| rule.level != Level::Allow) {
@@ -436,8 +440,7 @@ pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
         let summary = match of.len() {
             0 if !rule.applies => "nothing to judge: no such operators".to_string(),
             0 => "kept".to_string(),
-            1 => format!("1 finding, {share:.1} % of the memory access{denied}"),
-            count => format!("{count} findings, {share:.1} % of the memory access{denied}"),
+            count => format!("{}, {share:.1} % of the memory access{denied}", plural(count, "finding")),
         };
         text += &format!("\n{}  {summary}\n", bold(&format!("{} {}", rule.rule, rule.title), style));
         let more = of.len().saturating_sub(FINDINGS);

@@ -4,6 +4,7 @@ use super::{Style, bounded, raw, reason};
 use crate::columns::Bound;
 use crate::compare::Comparison;
 use crate::render::csv::row;
+use crate::render::number::clean;
 
 pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
     let columns = 0..comparison.columns.len();
@@ -26,7 +27,8 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
             }
         }
         fields.extend([Bound::AtLeast, Bound::AtMost].map(|bound| bounded(comparison, at, bound).join(" ")));
-        fields.push(model.entries.as_ref().err().map(reason).unwrap_or_default());
+        let unmeasured = || model.latency_error.as_ref().map(|reason| format!("not measured: {}", clean(reason)));
+        fields.push(model.entries.as_ref().err().map(reason).or_else(unmeasured).unwrap_or_default());
         text += &row(fields);
     }
     if comparison.with_totals {

@@ -35,6 +35,9 @@ fn model(comparison: &Comparison, at: usize) -> Value {
     for (index, column) in comparison.columns.iter().enumerate() {
         object.insert(column.key.clone(), value(model.entry(index)));
     }
+    if let Some(reason) = &model.latency_error {
+        object.insert("latency_error".to_string(), json!(reason));
+    }
     for (key, bound) in [("at_least", Bound::AtLeast), ("at_most", Bound::AtMost)] {
         let keys = bounded(comparison, at, bound);
         if !keys.is_empty() {

@@ -1,6 +1,6 @@
 //! Markdown: a table with the best of each column in bold.
 
-use super::{Style, table};
+use super::{Style, table, unmeasured};
 use crate::compare::Comparison;
 use crate::render::markdown::escape;
 
@@ -36,6 +36,9 @@ pub(super) fn comparison(comparison: &Comparison, style: &Style) -> String {
     }
     for note in super::places(comparison) {
         text += &format!("\n{}\n", escape(&note));
+    }
+    for (path, reason) in unmeasured(comparison) {
+        text += &format!("\n{}: {}\n", escape(&path), escape(&reason));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! A comparison of models in each format, and what the formats share: entries, ratios and headers for people.
 
-use super::number::{clean, grouped, quantity};
+use super::number::{self, UNKNOWN, clean, grouped, quantity};
 use super::{Formats, Style};
 use crate::columns::{Bound, Column, Number, Unit};
 use crate::compare::Comparison;
@@ -23,9 +23,6 @@ pub static COMPARISONS: Formats<Comparison> = &[
     ("latex", latex::comparison),
     ("html", super::html::comparison),
 ];
-
-/// What stands where nothing is known.
-const UNKNOWN: &str = "—";
 
 /// A column's header with its unit, where entries do not carry it.
 fn header(column: &Column) -> String {
@@ -94,6 +91,14 @@ fn reason(error: &Error) -> String {
     clean(&Error { path: None, ..error.clone() }.to_string())
 }
 
+/// Of each model that was read but not measured though it was to be: its path, and the reason.
+fn unmeasured(comparison: &Comparison) -> impl Iterator<Item = (String, String)> {
+    let models = comparison.models.iter();
+    models.filter_map(|model| {
+        Some((clean(&model.path), format!("not measured: {}", clean(model.latency_error.as_ref()?))))
+    })
+}
+
 /// A cell of a table for people.
 #[derive(Clone, Default)]
 pub(super) struct Cell {
@@ -110,10 +115,7 @@ pub(super) struct Table {
 
 pub(super) fn table(comparison: &Comparison, style: &Style, longest: usize) -> Table {
     let best: Vec<Vec<bool>> = (0..comparison.columns.len()).map(|column| comparison.best(column)).collect();
-    let cut = |text: String| match text.chars().count() > longest {
-        true => text.chars().take(longest.saturating_sub(1)).chain(['…']).collect(),
-        false => text,
-    };
+    let cut = |text: String| number::cut(&text, longest);
     let mut header = vec!["Model".to_string()];
     for (index, column) in comparison.columns.iter().enumerate() {
         header.push(clean(&self::header(column)));

@@ -1,9 +1,9 @@
 //! Text: aligned columns, in as many blocks as the terminal's width asks for.
 
-use super::{Cell, Style, Table, UNKNOWN, table};
+use super::{Cell, Style, Table, table, unmeasured};
 use crate::columns::Unit;
 use crate::compare::Comparison;
-use crate::render::number::clean;
+use crate::render::number::{UNKNOWN, clean};
 use crate::render::text::{bold, columns, wrap};
 
 /// The most columns that a formula takes.
@@ -18,18 +18,15 @@ pub(super) fn comparison(comparison: &Comparison, style: &Style) -> String {
         }
         text += &render(&table, comparison, block, style);
     }
-    let notes = super::places(comparison);
-    if !notes.is_empty() || table.rows.iter().any(|(_, cells)| cells.is_err()) {
+    let rows = table.rows.iter().zip(&comparison.models);
+    let failed = rows.filter_map(|((_, cells), model)| Some((clean(&model.path), cells.as_ref().err()?.clone())));
+    let remarks = failed.chain(unmeasured(comparison)).map(|(path, reason)| format!("{path}: {reason}"));
+    let remarks: Vec<String> = super::places(comparison).into_iter().chain(remarks).collect();
+    if !remarks.is_empty() {
         text.push('\n');
     }
-    for note in notes {
-        text += &format!("  {}\n", wrap(&note, style.width.saturating_sub(2), "      "));
-    }
-    for ((_, cells), model) in table.rows.iter().zip(&comparison.models) {
-        if let Err(reason) = cells {
-            let line = format!("{}: {reason}", clean(&model.path));
-            text += &format!("  {}\n", wrap(&line, style.width.saturating_sub(2), "      "));
-        }
+    for remark in remarks {
+        text += &format!("  {}\n", wrap(&remark, style.width.saturating_sub(2), "      "));
     }
     text
 }

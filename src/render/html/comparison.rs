@@ -6,6 +6,7 @@ use crate::compare::Comparison;
 use crate::dim::Dim;
 use crate::render::Style;
 use crate::render::comparison::{self as shared, Table};
+use crate::render::number::plural;
 
 /// Letters of a formula that are shown; all of it stands in JSON and CSV.
 const LONGEST: usize = 28;
@@ -71,9 +72,7 @@ pub(in crate::render) fn comparison(comparison: &Comparison, style: &Style) -> S
         })
         .collect();
     body += &section("columns", "Columns", &format!("<dl class=\"rules\">\n{rules}</dl>\n"));
-    let count = comparison.models.len();
-    let title = if count == 1 { "1 model".to_string() } else { format!("{count} models") };
-    page(&title, "compared by lwstat", &body, None)
+    page(&plural(comparison.models.len(), "model"), "compared by lwstat", &body, None)
 }
 
 /// What an entry is sorted by: a formula as if every free dimension were 128.

@@ -129,6 +129,11 @@ pub(super) fn findings(models: &[Verified], _: &Style) -> String {
     let header = ["Model", "Metric", "Published", "Counted", "Verdict", "Source"].map(str::to_string);
     let mut rows = Vec::new();
     for model in models {
+        if let Some(reason) = &model.error {
+            let cells =
+                [crate::report::stem(&model.path).as_str(), "", "", "", "not verified", reason].map(str::to_string);
+            rows.push(cells.map(Cell::Text).into());
+        }
         for finding in &model.findings {
             let verdict = match finding.verdict {
                 Verdict::Agrees => "agrees",

@@ -11,7 +11,7 @@ use crate::dim::Dim;
 use crate::error::Result;
 use crate::render::Style;
 use crate::render::latency::milliseconds;
-use crate::render::number::{duration, quantity, share, tensor};
+use crate::render::number::{duration, plural, quantity, share, tensor};
 use crate::render::text::published;
 use crate::report::{Report, TensorType};
 use crate::summary::{By, Group, View, groups};
@@ -31,13 +31,12 @@ const LINKS: usize = 20;
 pub(in crate::render) fn report(report: &Report, style: &Style) -> Result<String> {
     let list = |tensors: &[TensorType]| tensors.iter().map(tensor).collect::<Vec<_>>().join(", ");
     let model = &report.model;
-    let nodes = if report.totals.nodes == 1 { "node" } else { "nodes" };
     let folded = if report.totals.folded > 0 { format!(", {} folded", report.totals.folded) } else { String::new() };
     let subtitle = format!(
-        "{} → {} · {} {nodes}{folded} · {}",
+        "{} → {} · {}{folded} · {}",
         list(&model.inputs),
         list(&model.outputs),
-        report.totals.nodes,
+        plural(report.totals.nodes, "node"),
         coverage(report)
     );
     let links = [
@@ -99,7 +98,7 @@ fn totals(report: &Report, style: &Style) -> String {
     }
     rows.extend(published(report, style).map(|published| ("Published".to_string(), published)));
     let bytes = |bytes: i64| quantity(Some(&bytes.into()), Unit::Bytes, style.exact);
-    rows.extend(report.totals.intensity().map(|of| ("Arithmetic intensity".to_string(), format!("{of:.2} FLOP/B"))));
+    rows.extend(report.totals.intensity().map(|of| ("Intensity".to_string(), format!("{of:.2} FLOP/B"))));
     rows.extend(report.totals.peak_activation_bytes.map(|peak| ("Peak activations".to_string(), bytes(peak))));
     if let Some(plan) = report.memory.as_ref().filter(|_| style.plan) {
         let found = if plan.best_is_exact { "Peak, best order" } else { "Peak, best order that was found" };

@@ -1,7 +1,7 @@
 //! A device's account of a model in text: its roofline time, and whether it fits.
 
 use super::super::Style;
-use super::super::number::{clean, duration, quantity};
+use super::super::number::{clean, duration, plural, quantity};
 use super::line;
 use crate::cost::Unit;
 use crate::device::{Fit, Fits, Placement};
@@ -9,10 +9,9 @@ use crate::report::Report;
 
 pub(super) fn device(placement: &Placement, style: &Style) -> String {
     let (memory, compute) = (placement.memory_bound_nodes, placement.compute_bound_nodes);
-    let nodes = |count: usize| if count == 1 { "1 node".to_string() } else { format!("{count} nodes") };
     let unknown = match placement.unknown_nodes {
         0 => String::new(),
-        count => format!("; without {} of unknown cost", nodes(count)),
+        count => format!("; without {} of unknown cost", plural(count, "node")),
     };
     let assumed = match &placement.assumed_dtypes[..] {
         [] => String::new(),
@@ -22,9 +21,9 @@ pub(super) fn device(placement: &Placement, style: &Style) -> String {
         "at least {}: {} bound by memory ({}), {} by arithmetic ({}){unknown}{assumed}",
         duration(placement.roofline_ms),
         duration(placement.memory_bound_ms),
-        nodes(memory),
+        plural(memory, "node"),
         duration(placement.compute_bound_ms),
-        nodes(compute)
+        plural(compute, "node")
     );
     let mut text = format!("\n{}", line("Device", &clean(&placement.title), style));
     text += &line("Roofline", &roofline, style);
