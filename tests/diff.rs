@@ -11,7 +11,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use common::*;
 use lwstat::cost::METRICS;
-use lwstat::diff::{Change, Diff, Kind, diff};
+use lwstat::diff::{Change, Diff, Kind, Pair, diff};
 use lwstat::onnx::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 use lwstat::render::{DIFFS, Style};
 use lwstat::summary::{By, View};
@@ -77,6 +77,11 @@ fn faults(difference: &Diff) -> Vec<String> {
         if Some(&sum) != difference.total(metric.key).unwrap().delta.as_ref() {
             faults.push(format!("{}: {sum} of {:?}", metric.key, difference.total(metric.key)));
         }
+    }
+    let came = |pair: &Pair| i64::from(pair.after.is_some()) - i64::from(pair.before.is_some());
+    let nodes: i64 = difference.changes.iter().flat_map(|change| &change.nodes).map(came).sum();
+    if Some(&Dim::from(nodes)) != difference.total("nodes").unwrap().delta.as_ref() {
+        faults.push(format!("nodes: {nodes} of {:?}", difference.total("nodes")));
     }
     let view = View { by: By::Op, depth: 0, sort: None, top: None };
     let style = Style { view, width: 80, color: false, exact: false, plan: false, charts: &[], figures: None };

@@ -1,6 +1,6 @@
 //! `lwstat diff`: what changed from one model to another.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lwstat::compare::absent_dims;
@@ -34,6 +34,11 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(args: &DiffArgs) -> Result<bool> {
     args.output.keeps([args.old.as_path(), args.new.as_path()])?;
     let bindings = args.fixed.bindings()?;
+    let standard = Path::new("-");
+    if args.old == standard && args.new == standard {
+        let reason = "both models are standard input, which can be read once: give a file for one of them";
+        return Err(Error::new(reason));
+    }
     let (old, new) = (open(&args.old, &args.fixed)?, open(&args.new, &args.fixed)?);
     let (nowhere, also) = (absent_dims(&old, &bindings), absent_dims(&new, &bindings));
     if let Some(name) = nowhere.iter().find(|name| also.contains(name)) {

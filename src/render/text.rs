@@ -122,12 +122,14 @@ fn totals(report: &Report, style: &Style) -> String {
     ];
     let mut text = String::new();
     let formulas = pairs.iter().flatten().any(|(_, value)| columns(value) > 28);
+    let widest = |at: usize| pairs.iter().map(|pair| columns(&pair[at].1)).max().unwrap_or(0);
+    let (first, second) = ((widest(0) + 2).max(22), widest(1));
     for [(left, value), (right, other)] in &pairs {
-        if formulas || style.width < 72 {
+        if formulas || style.width < (VALUES + first + 11 + second).max(72) {
             text += &line(left, value, style);
             text += &line(right, other, style);
         } else {
-            text += &format!("  {left:<17} {value:<22}{right:<10} {other}\n");
+            text += &format!("  {left:<17} {value:<first$}{right:<10} {other}\n");
         }
     }
     let peak = match &report.peak {
@@ -146,9 +148,12 @@ fn totals(report: &Report, style: &Style) -> String {
     text
 }
 
+/// The column in which values begin.
+const VALUES: usize = 20;
+
 fn line(label: &str, value: &str, style: &Style) -> String {
-    let line = wrap(&format!("{label:<17}\u{1}{value}"), style.width.saturating_sub(2), &" ".repeat(20));
-    format!("  {}\n", line.replace('\u{1}', " "))
+    let lines = wrap(value, style.width.saturating_sub(VALUES), "").replace('\n', &format!("\n{}", " ".repeat(VALUES)));
+    format!("  {label:<17} {lines}\n")
 }
 
 /// The published figures in a line: which the count rounds to, and which deviate.
@@ -243,7 +248,7 @@ fn table(report: &Report, style: &Style) -> Result<String> {
     }
     let mut rows = vec![header];
     let row = |group: &Group, label: String| {
-        let second = if group.kind.is_empty() { group.nodes.to_string() } else { clean(&group.kind) };
+        let second = if group.kind.is_empty() { group.nodes.to_string() } else { cut(&clean(&group.kind), KIND) };
         let mut row = vec![label, second];
         let measured = report.latency.as_ref().map(|latency| super::latency::group(latency, group.ms, &group.counts));
         row.extend(measured.iter().flat_map(|measured| measured[..2].to_vec()));
@@ -276,13 +281,21 @@ const FORMULA: usize = 40;
 /// The least columns that labels have.
 const LABEL: usize = 24;
 
+/// The most columns that a node's kind has.
+const KIND: usize = 28;
+
+/// Whether a column holds words: they stand to the left, and two spaces keep them apart.
+fn words(column: usize, by: By) -> bool {
+    column == 0 || (column == 1 && by == By::Node)
+}
+
 /// Leaves out shares, from the last, and then whole columns until the rest fits beside the labels; returns the columns
 /// that a label may take.
-fn fit(rows: &mut [Vec<String>], width: usize) -> usize {
+fn fit(rows: &mut [Vec<String>], width: usize, by: By) -> usize {
     loop {
         let count = rows.first().map_or(0, Vec::len);
         let widest = |column: usize| rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0);
-        let others: usize = (1..count).map(|column| widest(column) + 1).sum();
+        let others: usize = (1..count).map(|column| widest(column) + 1 + usize::from(words(column, by))).sum();
         if others + LABEL <= width || count <= 3 {
             return width.saturating_sub(others + 2).max(LABEL - 2);
         }
@@ -306,23 +319,24 @@ fn shortened(label: &str, width: usize, by: By) -> String {
     format!("{indent}…{}", label.chars().skip(length - kept).collect::<String>())
 }
 
-/// Aligned columns without lines: the first to the left, the others to the right, the whole not wider than the terminal.
+/// Aligned columns without lines: words to the left, numbers to the right, the whole not wider than the terminal.
 pub(super) fn layout(mut rows: Vec<Vec<String>>, style: &Style) -> String {
-    let width = fit(&mut rows, style.width);
+    let by = style.view.by;
+    let width = fit(&mut rows, style.width, by);
     for row in &mut rows {
-        row[0] = shortened(&row[0], width, style.view.by);
+        row[0] = shortened(&row[0], width, by);
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for row in rows {
         let cell = |(index, text): (usize, &String)| {
-            let alignment = if index == 0 { CellAlignment::Left } else { CellAlignment::Right };
+            let alignment = if words(index, by) { CellAlignment::Left } else { CellAlignment::Right };
             Cell::new(text.replace(' ', "\u{a0}")).set_alignment(alignment)
         };
         table.add_row(row.iter().enumerate().map(cell));
     }
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((if index == 0 { 2 } else { 1 }, 0));
+        column.set_padding((if words(index, by) { 2 } else { 1 }, 0));
         if index == 0 {
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(LABEL as u16)));
         }

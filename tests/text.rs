@@ -1,0 +1,57 @@
+//! Text for a terminal: columns stand apart however long the names and numbers are.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use lwstat::Report;
+use lwstat::render::{FORMATS, Style};
+use lwstat::summary::{By, View};
+
+fn text(report: &Report, by: By, width: usize, exact: bool) -> String {
+    let view = View { by, depth: 9, sort: None, top: None };
+    let style = Style { view, width, color: false, exact, plan: false, figures: None, charts: &[] };
+    let format = FORMATS.iter().find(|format| format.name == "text").unwrap();
+    (format.report)(report, &style).unwrap()
+}
+
+const LONG: &str = "backbone/stage/a_block_with_a_very_long_name/another_level_of_nesting/another_one_within_it";
+
+/// Long names of nodes, operators and domains; counts with long remarks.
+fn hostile() -> Report {
+    let long = format!(
+        "in x f32[1,8,2048,64]; {LONG}/attention=Attention x x x -> a is_causal=1; \
+         {LONG}/custom=a.vendor.with.a.long.domain::AnOperatorWithAVeryLongNameThatSomeCompilerMadeUp a -> b; \
+         info b f32[1,8,2048,64]; {LONG}/relu=Relu b -> y; out y"
+    );
+    let mut model = common::model(&long);
+    model.opset_import = vec![common::opset("", 23), common::opset("a.vendor.with.a.long.domain", 1)];
+    common::report(&model).unwrap()
+}
+
+#[test]
+fn labels_and_values_stand_apart_at_any_width() {
+    let report = hostile();
+    for by in [By::Op, By::Scope, By::Node] {
+        for width in [40, 60, 72, 80, 100, 120, 160, 240] {
+            for exact in [false, true] {
+                let text = text(&report, by, width, exact);
+                for line in text.lines() {
+                    // A second label stands alone or behind two spaces.
+                    for label in ["FLOPs  ", "Weights  ", "Intensity  "] {
+                        let before = line.split_once(label).map_or("", |(before, _)| before);
+                        assert!(before.trim().is_empty() || before.ends_with("  "), "{by:?} {width}: {line}");
+                    }
+                    assert_eq!(line, line.trim_end(), "{by:?} {width}");
+                    let longest = line.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0);
+                    let fits = line.chars().count() <= width || longest + 20 > width || width < 72;
+                    assert!(fits, "{by:?} {width}: {line}");
+                }
+                if by == By::Node {
+                    let row = text.lines().find_map(|line| line.split_once("/custom")).unwrap().1;
+                    assert!(row.starts_with("  ") && row.trim_start().starts_with("AnOperator"), "{row}");
+                }
+            }
+        }
+    }
+}
