@@ -6,7 +6,7 @@ use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::cost::{Coverage, METRICS, Row};
+use crate::cost::{Counts, Coverage, METRICS, Row};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::model::Model;
@@ -27,6 +27,26 @@ mod field {
     pub(super) const NODE: u32 = 1;
     /// `GraphProto.value_info`.
     pub(super) const VALUE_INFO: u32 = 13;
+    /// `GraphProto.output`.
+    pub(super) const GRAPH_OUTPUT: u32 = 12;
+    /// `ValueInfoProto.name` and `AttributeProto.name`.
+    pub(super) const NAME: u32 = 1;
+    /// `ValueInfoProto.type`.
+    pub(super) const TYPE: u32 = 2;
+    /// `TypeProto.tensor_type`.
+    pub(super) const TENSOR_TYPE: u32 = 1;
+    /// `TypeProto.denotation`.
+    pub(super) const TYPE_DENOTATION: u32 = 6;
+    /// `TypeProto.Tensor.shape`.
+    pub(super) const SHAPE: u32 = 2;
+    /// `TensorShapeProto.dim`.
+    pub(super) const DIM: u32 = 1;
+    /// `TensorShapeProto.Dimension.denotation`.
+    pub(super) const DIM_DENOTATION: u32 = 3;
+    /// `NodeProto.attribute`.
+    pub(super) const ATTRIBUTE: u32 = 5;
+    /// `AttributeProto.g`.
+    pub(super) const ATTRIBUTE_GRAPH: u32 = 6;
     /// `NodeProto.output`.
     pub(super) const OUTPUT: u32 = 2;
     /// `NodeProto.op_type`.
@@ -104,18 +124,21 @@ impl<'b> Parts<'b> {
     }
 }
 
-/// Writes the model of this report with what the report says of it: every tensor of the main graph in `value_info`, counts
-/// that are not 0 in the `metadata_props` of nodes and of the model, under keys such as `lwstat.macs`. Nodes of bodies and of
-/// functions have no place in the main graph, and are left out. What an earlier run wrote is replaced; every other byte is kept. Errors where the model was not read from one piece, or writing fails.
+/// Writes the model of this report with what the report says of it: tensors of the main graph and of bodies in `value_info`,
+/// counts that are not 0 in the `metadata_props` of nodes and of the model, under keys such as `lwstat.macs`. A node in a body
+/// has what its runs cost together, and a tensor that differs from run to run is left as it is declared. Functions are left
+/// as they are: each of their calls may cost something else. What an earlier run wrote is replaced, of a tensor that is
+/// declared the type alone; every other byte is kept. Errors where the model was not read from one piece, or writing fails.
 pub fn annotate(model: &Model, report: &Report, out: &mut dyn Write) -> Result<()> {
     let mut parts = Parts::default();
     let all = fields(&model.bytes).map_err(|error| error.in_file(&model.path))?;
     let last = all.iter().rposition(|of| of.number == field::GRAPH);
-    let mut produced = FxHashSet::default();
+    let known = Known::of(report);
+    let mut scope = Scope::default();
     for (at, of) in all.iter().enumerate() {
         match of.number {
             field::GRAPH => {
-                let inner = graph(of.payload, report, Some(at) == last, &mut produced);
+                let inner = graph(of.payload, &known, Some(at) == last, &mut scope);
                 parts.nested(field::GRAPH, inner.map_err(|error| error.in_file(&model.path))?);
             }
             field::MODEL_PROPS if is_ours(of.payload) => {}
@@ -145,82 +168,228 @@ fn is_ours(payload: &[u8]) -> bool {
     StringStringEntryProto::decode(payload).is_ok_and(|entry| entry.key.starts_with(PREFIX))
 }
 
-/// The account's nodes by their first output.
-fn rows(report: &Report) -> FxHashMap<&str, &Row> {
-    report.nodes.iter().filter_map(|row| Some((&**row.outputs.iter().find(|name| !name.is_empty())?, row))).collect()
+/// What the report says of tensors and nodes, by the names that tensors have in it: `loop/body/x` in a body.
+struct Known<'r> {
+    /// The account of the node whose first output this is.
+    nodes: FxHashMap<&'r str, Node<'r>>,
+    tensors: FxHashMap<&'r str, &'r TensorInfo>,
 }
 
-fn graph<'b>(bytes: &'b [u8], report: &Report, is_last: bool, produced: &mut FxHashSet<String>) -> Result<Parts<'b>> {
-    let rows = rows(report);
+/// What is known of a node: all its runs together.
+struct Node<'r> {
+    row: &'r Row,
+    counts: Counts,
+    coverage: Coverage,
+    /// It stands in a body that is accounted run by run.
+    runs: bool,
+}
+
+impl<'r> Known<'r> {
+    fn of(report: &'r Report) -> Known<'r> {
+        let mut nodes: FxHashMap<&str, Node<'r>> = FxHashMap::default();
+        for row in &report.nodes {
+            let Some(first) = row.outputs.iter().find(|name| !name.is_empty()) else { continue };
+            match nodes.get_mut(&**first) {
+                None => {
+                    let node = Node { row, counts: row.counts.clone(), coverage: row.coverage, runs: false };
+                    nodes.insert(first, node);
+                }
+                Some(node) if node.row.name == row.name => {
+                    node.counts = node.counts.plus(&row.counts);
+                    node.coverage = node.coverage.max(row.coverage);
+                    node.runs = true;
+                }
+                // A name that a tensor of a body has in the report may be another's in the file.
+                Some(_) => {}
+            }
+        }
+        let tensors = report.tensors.iter().map(|info| (&*info.tensor.name, info)).collect();
+        Known { nodes, tensors }
+    }
+}
+
+/// A graph that is written: the main one or a body, which may come in pieces.
+#[derive(Default)]
+struct Scope {
+    /// What the report puts before its names.
+    prefix: String,
+    /// Names of the tensors that its nodes produce, as the file has them, in their order.
+    produced: Vec<String>,
+    /// Those that `value_info` does not have to say: outputs, and what is in it.
+    declared: FxHashSet<String>,
+    /// Some node of it is accounted run by run.
+    runs: bool,
+}
+
+fn graph<'b>(bytes: &'b [u8], known: &Known<'_>, is_last: bool, scope: &mut Scope) -> Result<Parts<'b>> {
     let mut parts = Parts::default();
     let all = fields(bytes)?;
-    for of in all.iter().filter(|of| of.number == field::NODE) {
-        for output in fields(of.payload)?.iter().filter(|of| of.number == field::OUTPUT) {
-            produced.extend(std::str::from_utf8(output.payload).ok().map(str::to_string));
+    for of in &all {
+        match of.number {
+            field::NODE => {
+                let outputs = fields(of.payload)?.into_iter().filter(|of| of.number == field::OUTPUT);
+                let names = outputs.filter_map(|of| std::str::from_utf8(of.payload).ok());
+                for name in names.filter(|name| !name.is_empty()) {
+                    let node = known.nodes.get(&*format!("{}{name}", scope.prefix));
+                    scope.runs |= node.is_some_and(|node| node.runs);
+                    scope.produced.push(name.to_string());
+                }
+            }
+            field::GRAPH_OUTPUT => scope.declared.extend(name(of.payload)?),
+            _ => {}
         }
     }
-    let outputs: FxHashSet<&str> = report.model.outputs.iter().map(|output| &*output.name).collect();
-    let shown: FxHashMap<&str, ValueInfoProto> = report
-        .tensors
-        .iter()
-        .filter(|info| produced.contains(&*info.tensor.name) && !outputs.contains(&*info.tensor.name))
-        .filter_map(|info| Some((&*info.tensor.name, value_info(info)?)))
-        .collect();
+    let produced: FxHashSet<String> = scope.produced.iter().cloned().collect();
+    let mut in_place = Vec::new();
     for of in all {
         match of.number {
-            field::NODE => parts.nested(field::NODE, node(of.payload, &rows)?),
-            field::VALUE_INFO
-                if ValueInfoProto::decode(of.payload).is_ok_and(|info| shown.contains_key(info.name.as_str())) => {}
+            field::NODE => parts.nested(field::NODE, node(of.payload, known, &scope.prefix)?),
+            field::VALUE_INFO => {
+                let name = name(of.payload)?.filter(|name| produced.contains(name));
+                match name.as_deref().and_then(|name| shown(name, known, scope)) {
+                    None => parts.old(of.whole),
+                    Some(of_type) => parts.nested(field::VALUE_INFO, declared(of.payload, &of_type)?),
+                }
+                in_place.extend(name);
+            }
             _ => parts.old(of.whole),
         }
     }
+    scope.declared.extend(in_place);
     if is_last {
-        let in_order = report.tensors.iter().filter_map(|info| shown.get(&*info.tensor.name));
-        let mut written = FxHashSet::default();
-        in_order
-            .filter(|info| written.insert(info.name.clone()))
-            .for_each(|info| parts.message(field::VALUE_INFO, info));
+        for name in std::mem::take(&mut scope.produced) {
+            if let Some(tensor_type) = shown(&name, known, scope).filter(|_| scope.declared.insert(name.clone())) {
+                let r#type = Some(TypeProto { tensor_type: Some(tensor_type), ..TypeProto::default() });
+                parts.message(field::VALUE_INFO, &ValueInfoProto { name, r#type });
+            }
+        }
     }
     Ok(parts)
 }
 
-fn node<'b>(bytes: &'b [u8], rows: &FxHashMap<&str, &Row>) -> Result<Parts<'b>> {
+/// The name of a `ValueInfoProto`.
+fn name(bytes: &[u8]) -> Result<Option<String>> {
+    let name = fields(bytes)?.into_iter().rfind(|of| of.number == field::NAME);
+    Ok(name.and_then(|of| std::str::from_utf8(of.payload).ok().map(str::to_string)))
+}
+
+/// The type of a tensor of the graph; `None` where it is not known, or may differ from run to run.
+fn shown(name: &str, known: &Known<'_>, scope: &Scope) -> Option<TensorTypeProto> {
+    let info = known.tensors.get(&*format!("{}{name}", scope.prefix));
+    tensor_type(info.filter(|_| !scope.runs)?)
+}
+
+/// A `ValueInfoProto` with another type, in its place where there is one.
+fn declared<'b>(bytes: &'b [u8], of_type: &TensorTypeProto) -> Result<Parts<'b>> {
     let mut parts = Parts::default();
-    let (mut first, mut op_type): (Option<&str>, &[u8]) = (None, &[]);
-    for of in fields(bytes)? {
+    let all = fields(bytes)?;
+    let last = all.iter().rposition(|of| of.number == field::TYPE);
+    for (at, of) in all.iter().enumerate() {
         match of.number {
-            field::NODE_PROPS if is_ours(of.payload) => continue,
+            field::TYPE if Some(at) == last => parts.nested(field::TYPE, typed(of.payload, of_type)?),
+            field::TYPE => {}
+            _ => parts.old(of.whole),
+        }
+    }
+    if last.is_none() {
+        parts.nested(field::TYPE, typed(&[], of_type)?);
+    }
+    Ok(parts)
+}
+
+/// A `TypeProto` of this tensor type: what the type and its dimensions denote is kept.
+fn typed<'b>(bytes: &'b [u8], of_type: &TensorTypeProto) -> Result<Parts<'b>> {
+    let (all, mut old_dims) = (fields(bytes)?, Vec::new());
+    for of in all.iter().filter(|of| of.number == field::TENSOR_TYPE) {
+        for shape in fields(of.payload)?.iter().filter(|of| of.number == field::SHAPE) {
+            old_dims.extend(fields(shape.payload)?.into_iter().filter(|of| of.number == field::DIM));
+        }
+    }
+    let dims = of_type.shape.iter().flat_map(|shape| &shape.dim);
+    let same_rank = dims.clone().count() == old_dims.len();
+    let mut shape = Parts::default();
+    for (at, dim) in dims.enumerate() {
+        let mut new = Parts::default();
+        new.parts.push(dim.encode_to_vec().into());
+        let old = old_dims.get(at).filter(|_| same_rank);
+        let old = old.map(|old| fields(old.payload)).transpose()?;
+        old.iter().flatten().filter(|of| of.number == field::DIM_DENOTATION).for_each(|of| new.old(of.whole));
+        shape.nested(field::DIM, new);
+    }
+    let mut tensor = Parts::default();
+    tensor.parts.push(TensorTypeProto { elem_type: of_type.elem_type, shape: None }.encode_to_vec().into());
+    tensor.nested(field::SHAPE, shape);
+    let mut parts = Parts::default();
+    parts.nested(field::TENSOR_TYPE, tensor);
+    all.iter().filter(|of| of.number == field::TYPE_DENOTATION).for_each(|of| parts.old(of.whole));
+    Ok(parts)
+}
+
+fn node<'b>(bytes: &'b [u8], known: &Known<'_>, prefix: &str) -> Result<Parts<'b>> {
+    let (mut first, mut op_type): (Option<&str>, &[u8]) = (None, &[]);
+    let all = fields(bytes)?;
+    for of in &all {
+        match of.number {
             field::OUTPUT if first.is_none() => {
                 first = std::str::from_utf8(of.payload).ok().filter(|name| !name.is_empty());
             }
             field::OP_TYPE => op_type = of.payload,
             _ => {}
         }
-        parts.old(of.whole);
     }
-    let Some(row) = first.and_then(|name| rows.get(name)) else {
-        if first.is_some() {
+    let first = first.map(|name| format!("{prefix}{name}"));
+    let account = first.as_deref().and_then(|name| known.nodes.get(name));
+    // The call of a function of the model is no node of the account: its nodes are.
+    let own = account.filter(|node| node.row.op_type.as_bytes() == op_type);
+    let mut parts = Parts::default();
+    for of in all {
+        match (of.number, own) {
+            (field::NODE_PROPS, _) if is_ours(of.payload) => {}
+            (field::ATTRIBUTE, Some(node)) => {
+                parts.nested(field::ATTRIBUTE, attribute(of.payload, known, &node.row.name)?)
+            }
+            _ => parts.old(of.whole),
+        }
+    }
+    let Some(node) = own else {
+        // What the account does not reach is not folded: a branch that is never taken.
+        let folded = account.is_none() && first.is_some_and(|name| known.tensors.contains_key(&*name));
+        if folded {
             parts.property(field::NODE_PROPS, "folded", "true".to_string());
         }
         return Ok(parts);
     };
-    // The call of a function of the model is no node of the account: its nodes are.
-    if row.op_type.as_bytes() != op_type {
-        return Ok(parts);
-    }
-    for (metric, count) in METRICS.iter().zip(&row.counts.0) {
+    for (metric, count) in METRICS.iter().zip(&node.counts.0) {
         if let Some(count) = count.as_ref().filter(|count| **count != Dim::ZERO) {
             parts.property(field::NODE_PROPS, metric.key, count.code());
         }
     }
-    if row.coverage != Coverage::Exact {
-        parts.property(field::NODE_PROPS, "coverage", format!("{:?}", row.coverage).to_lowercase());
+    if node.coverage != Coverage::Exact {
+        parts.property(field::NODE_PROPS, "coverage", format!("{:?}", node.coverage).to_lowercase());
     }
     Ok(parts)
 }
 
-/// A tensor's dtype and shape as `value_info`; `None` where one of them is unknown.
-fn value_info(info: &TensorInfo) -> Option<ValueInfoProto> {
+/// An attribute of the node of this name: of a body, its nodes and tensors.
+fn attribute<'b>(bytes: &'b [u8], known: &Known<'_>, node: &str) -> Result<Parts<'b>> {
+    let mut parts = Parts::default();
+    let all = fields(bytes)?;
+    let last = all.iter().rposition(|of| of.number == field::ATTRIBUTE_GRAPH);
+    let name = name(bytes)?.unwrap_or_default();
+    let mut scope = Scope { prefix: format!("{node}/{name}/"), ..Scope::default() };
+    for (at, of) in all.iter().enumerate() {
+        match of.number {
+            field::ATTRIBUTE_GRAPH => {
+                parts.nested(field::ATTRIBUTE_GRAPH, graph(of.payload, known, Some(at) == last, &mut scope)?);
+            }
+            _ => parts.old(of.whole),
+        }
+    }
+    Ok(parts)
+}
+
+/// A tensor's dtype and shape; `None` where one of them is unknown.
+fn tensor_type(info: &TensorInfo) -> Option<TensorTypeProto> {
     let elem_type = DType::named(info.tensor.dtype?)?.code();
     let dim = |dim: &Dim| DimensionProto {
         value: Some(match dim.as_int() {
@@ -229,23 +398,19 @@ fn value_info(info: &TensorInfo) -> Option<ValueInfoProto> {
         }),
     };
     let shape = TensorShapeProto { dim: info.tensor.shape.as_ref()?.iter().map(dim).collect() };
-    let tensor_type = Some(TensorTypeProto { elem_type, shape: Some(shape) });
-    Some(ValueInfoProto {
-        name: info.tensor.name.to_string(),
-        r#type: Some(TypeProto { tensor_type, ..TypeProto::default() }),
-    })
+    Some(TensorTypeProto { elem_type, shape: Some(shape) })
 }
 
 /// Node data for Model Explorer: a metric's count for every node of the main graph that has one, and a scale of colours. Its
 /// adapter for ONNX calls a node by its name, or by its place where it has none, and a graph without a name `<main>`.
 pub fn node_data(model: &Model, report: &Report, metric: usize) -> serde_json::Value {
-    let rows = rows(report);
+    let known = Known::of(report);
     let graph = model.proto.graph.as_ref();
     let entry = |(at, node): (usize, &NodeProto)| {
-        let row = rows.get(node.output.iter().find(|name| !name.is_empty())?.as_str())?;
-        let count = row.counts.0[metric].as_ref()?.as_int().filter(|count| *count != 0)?;
+        let account = known.nodes.get(node.output.iter().find(|name| !name.is_empty())?.as_str())?;
+        let count = account.counts.0[metric].as_ref()?.as_int().filter(|count| *count != 0)?;
         let id = if node.name.is_empty() { format!("<node_{at}>") } else { node.name.to_string() };
-        (*row.op_type == *node.op_type).then(|| (id, serde_json::json!({"value": count})))
+        (*account.row.op_type == *node.op_type).then(|| (id, serde_json::json!({"value": count})))
     };
     let nodes = graph.iter().flat_map(|graph| graph.node.iter().enumerate());
     let results: serde_json::Map<String, serde_json::Value> = nodes.filter_map(entry).collect();

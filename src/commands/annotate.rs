@@ -1,32 +1,50 @@
 //! `lwstat annotate`: a copy of a model with shapes and costs in it, and node data for Model Explorer.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 use lwstat::annotate::{annotate, node_data};
 use lwstat::{Error, Result, cost, summary};
 
-use super::shared::{FixedArgs, emit, emit_with, open, same_file};
+use super::shared::{FixedArgs, emit, emit_with, is_standard, note, open, same_file};
 
 #[derive(Args)]
 pub(crate) struct AnnotateArgs {
     /// Model file, or - for standard input
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
-    /// Write the model with shapes in value_info and costs in metadata_props to this file; weights are copied as they are
+    /// Write the model with shapes in value_info and costs in metadata_props to this file, or - for standard output; weights
+    /// are copied as they are
     #[arg(short, long, value_name = "FILE", required_unless_present = "node_data")]
     pub(crate) output: Option<PathBuf>,
-    /// Write node data for Model Explorer to this file
+    /// Write node data for Model Explorer to this file, or - for standard output
     #[arg(long, value_name = "FILE.json")]
     pub(crate) node_data: Option<PathBuf>,
-    /// The metric of the node data (see lwstat metrics)
-    #[arg(long, value_name = "KEY", default_value = "macs")]
-    pub(crate) metric: String,
+    /// The metric of the node data (see lwstat metrics) [default: macs]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) metric: Option<String>,
 }
 
 pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
-    let metric = cost::index_of(&args.metric).ok_or_else(|| summary::unknown_metric(&args.metric))?;
+    if args.metric.is_some() && args.node_data.is_none() {
+        return Err(Error::new("--metric says which counts are the node data: give --node-data FILE.json"));
+    }
+    let metric = args.metric.as_deref().unwrap_or("macs");
+    let metric = cost::index_of(metric).ok_or_else(|| summary::unknown_metric(metric))?;
+    if args.output.as_deref().is_some_and(is_standard) && std::io::stdout().is_terminal() {
+        return Err(Error::new(
+            "a model is nothing to read on a terminal: give -o FILE, or send standard output elsewhere",
+        ));
+    }
+    if [&args.output, &args.node_data].into_iter().flatten().all(|path| is_standard(path))
+        && args.node_data.is_some()
+        && args.output.is_some()
+    {
+        return Err(Error::new(
+            "the model and the node data would be mixed on standard output: give one of them a file",
+        ));
+    }
     for output in args.output.iter().chain(&args.node_data) {
         if same_file(output, &args.model) {
             return Err(Error::new("the output would overwrite the input: give -o another file")
@@ -47,8 +65,7 @@ pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
             |path: &std::path::Path| path.canonicalize().ok().and_then(|path| path.parent().map(PathBuf::from));
         let stored = model.proto.graph.iter().flat_map(|graph| &graph.initializer);
         if stored.clone().any(|tensor| tensor.data_location != 0) && folder(path) != folder(&args.model) {
-            let note = format!("{}: its external data lies beside the original: copy it, too", path.display());
-            let _ = writeln!(std::io::stderr(), "note: {}", lwstat::render::number::clean(&note));
+            note(&format!("{}: its external data lies beside the original: copy it, too", path.display()));
         }
     }
     if let Some(path) = &args.node_data {

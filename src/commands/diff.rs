@@ -1,6 +1,6 @@
 //! `lwstat diff`: what changed from one model to another.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use lwstat::compare::absent_dims;
@@ -9,7 +9,7 @@ use lwstat::render::DIFFS;
 use lwstat::summary::View;
 use lwstat::{Error, Result};
 
-use super::shared::{FixedArgs, OutputArgs, emit, open, plain, style};
+use super::shared::{FixedArgs, OutputArgs, emit, is_standard, open, plain, style};
 
 #[derive(Args)]
 pub(crate) struct DiffArgs {
@@ -34,8 +34,7 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(args: &DiffArgs) -> Result<bool> {
     args.output.keeps([args.old.as_path(), args.new.as_path()])?;
     let bindings = args.fixed.bindings()?;
-    let standard = Path::new("-");
-    if args.old == standard && args.new == standard {
+    if is_standard(&args.old) && is_standard(&args.new) {
         let reason = "both models are standard input, which can be read once: give a file for one of them";
         return Err(Error::new(reason));
     }

@@ -115,7 +115,7 @@ fn split<'t>(text: &'t str, flag: &str, form: &str) -> Result<(&'t str, &'t str)
 }
 
 pub(crate) fn open(path: &Path, args: &FixedArgs) -> Result<Model> {
-    if path == Path::new("-") {
+    if is_standard(path) {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes).map_err(|error| Error::new(sentence(&error)).in_file("-"))?;
         return Model::read(bytes);
@@ -151,7 +151,7 @@ pub(crate) fn emit(text: &str, path: Option<&Path>) -> Result<()> {
 
 /// As [`emit`], what need not be text.
 pub(crate) fn emit_bytes(bytes: &[u8], path: Option<&Path>) -> Result<()> {
-    let Some(path) = path else {
+    let Some(path) = path.filter(|path| !is_standard(path)) else {
         return match std::io::stdout().write_all(bytes) {
             // The reader has seen enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -164,8 +164,16 @@ pub(crate) fn emit_bytes(bytes: &[u8], path: Option<&Path>) -> Result<()> {
     emit_with(&write, path)
 }
 
+/// Whether a path is the word for standard input and output.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 /// Writes a file through a function; it appears whole or not at all.
 pub(crate) fn emit_with(write: &dyn Fn(&mut dyn Write) -> Result<()>, path: &Path) -> Result<()> {
+    if is_standard(path) {
+        return write(&mut std::io::stdout().lock());
+    }
     let label = path.display().to_string();
     let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
     // What a link points to is replaced, not the link; a device or pipe is written to as it is.

@@ -166,7 +166,7 @@ impl Counts {
     }
 
     /// The sum of two counts, unknown where one of them is.
-    fn plus(&self, other: &Counts) -> Counts {
+    pub(crate) fn plus(&self, other: &Counts) -> Counts {
         let sum = |(a, b): (&Option<Dim>, &Option<Dim>)| Some(a.as_ref()? + b.as_ref()?);
         Counts(std::array::from_fn(|index| sum((&self.0[index], &other.0[index]))))
     }
