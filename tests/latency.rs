@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lwstat::latency::{LatencyOptions, Progress, Stopped, engine, prepare};
+use lwstat::latency::{LatencyOptions, NodeLatency, Progress, Stopped, engine, prepare};
 use lwstat::{Bindings, Dim, Model, Report};
 use tract_onnx::tract_hir::internal::{Cost, Factoid, InferenceModelExt, TDim, ToDim};
 
@@ -86,6 +86,16 @@ fn seed_networks_run_and_their_time_is_attributed() {
         let folded = |name: &&&str| !report.nodes.iter().any(|row| row.name == ***name);
         hold(seen.keys().filter(folded).count() == 0, "a folded node runs");
         hold(report.nodes.iter().all(|row| seen.contains_key(row.name.as_str())), "a node is missing");
+        // What scales and shifts a product's result was multiplied into its weights, or runs.
+        let made: BTreeMap<&str, &lwstat::cost::Row> =
+            report.nodes.iter().flat_map(|row| row.outputs.iter().map(move |name| (&**name, row))).collect();
+        for row in report.nodes.iter().filter(|row| row.counts.get("params").is_some_and(|params| *params != 0)) {
+            let before = row.inputs.iter().find_map(|name| made.get(&**name)).map(|before| before.name.as_str());
+            let home = latency.nodes.iter().find(|node| node.fused.contains(&row.name));
+            let runs = |node: &NodeLatency| node.runtime_ops.iter().any(|op| op.contains("Mul+Add"));
+            let at_home = home.is_none_or(|node| Some(node.name.as_str()) == before || runs(node));
+            hold(at_home, &format!("{} is part of {:?}", row.name, home.map(|node| &node.name)));
+        }
         // What multiplies is timed under its own name, not under that of an activation that is fused into it.
         let multiplies = |row: &&lwstat::cost::Row| row.counts.get("macs").is_some_and(|macs| *macs != 0);
         let timed: BTreeSet<&str> = latency.nodes.iter().map(|node| node.name.as_str()).collect();
@@ -158,6 +168,21 @@ fn open_sizes_are_an_error_with_a_way_on() {
     assert!(error.contains("batch") && error.contains("--dim"), "{error}");
 }
 
+#[test]
+fn the_runtimes_reason_names_the_node_of_the_file() {
+    for (path, name) in
+        [("fixtures/wild/common_old.onnx", None), ("fixtures/node-suite/test_loop11.onnx", Some("Loop_0"))]
+    {
+        let model = open(path);
+        let error = model.latency(&sizes(path, &model), &once()).unwrap_err().to_string();
+        assert!(!error.contains("lwstat:"), "{error}");
+        let rows = model.report(&Bindings::default()).unwrap().nodes;
+        let named = |name: &str| error.contains(name);
+        assert!(rows.iter().any(|row| row.op_type != "Add" && named(&row.name)), "{error}");
+        assert!(name.is_none_or(named), "{error}");
+    }
+}
+
 /// A model whose one weight lies in `location`.
 fn with_external(folder: &std::path::Path, location: &str) -> Model {
     let mut model = open("graphs/squeezenet_1.1.onnx");
@@ -202,6 +227,9 @@ fn external_data_is_read_from_the_models_folder_alone() {
         let model = with_external(&folder, location);
         let prepared = prepare::prepare(&model, &Bindings::default()).unwrap();
         assert_eq!(prepared.synthetic_weights, made_up, "{location}");
+        let short = prepared.short_data.as_deref().unwrap_or_default();
+        assert_eq!(!short.is_empty(), location == "short.bin", "{short}");
+        assert!(short.is_empty() || short.starts_with("short.bin has 100 bytes, and \""), "{short}");
         let left = |tensor: &lwstat::onnx::TensorProto| tensor.data_location != 0 || !tensor.external_data.is_empty();
         assert!(!prepared.proto.graph.unwrap().initializer.iter().any(left), "{location}: the runtime would open it");
     }

@@ -10,7 +10,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::plan::eval;
 use tract_onnx::tract_hir::internal::RunOptions;
 
-use super::prepare::{PREFIX, Prepared};
+use super::prepare::{PREFIX, Place, Prepared};
 use super::synthetic::Random;
 use super::{LatencyOptions, Progress, Stopped, statistics};
 use crate::error::{Error, Result};
@@ -97,10 +97,24 @@ fn reason(error: &TractError) -> String {
 fn line(text: &str) -> String {
     const LONGEST: usize = 160;
     let first = text.lines().next().unwrap_or_default();
-    match first.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &first[..end]),
-        None => first.to_string(),
+    let Some((end, _)) = first.char_indices().nth(LONGEST) else { return first.to_string() };
+    // Half a node's number would be another node's.
+    let kept = first[..end].trim_end_matches(|letter: char| letter.is_ascii_digit());
+    format!("{}…", if kept.ends_with(PREFIX) { kept } else { &first[..end] })
+}
+
+/// The text with the names that the account has instead of the numbered ones: `lwstat:3.low` is `conv1.low`.
+pub(super) fn renamed(text: &str, places: &[Place]) -> String {
+    let mut parts = text.split(PREFIX);
+    let mut renamed = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let (digits, rest) = part.split_at(part.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(part.len()));
+        match digits.parse().ok().and_then(|number: usize| places.get(number)) {
+            Some(place) => renamed.extend([&place.name, rest]),
+            None => renamed.extend([PREFIX, part]),
+        }
     }
+    renamed
 }
 
 /// Reads a prepared model as the runtime's graph, a node for each of the file. No file is opened.
@@ -264,6 +278,22 @@ fn input(name: &str, dtype: DatumType, shape: &[usize]) -> TractResult<Tensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_runtimes_words_name_the_nodes_of_the_file() {
+        let place = |name: &str| Place { name: name.to_string(), op_type: String::new(), owner: None };
+        let places = [place("conv/1"), place("loop/body/add")];
+        let long = format!("{}{PREFIX}12 and more", "a".repeat(152));
+        for (text, shown) in [
+            ("Building node lwstat:0 (X)", "Building node conv/1 (X)"),
+            ("node #3 \"lwstat:1\": lwstat:1.lwstat:0.low", "node #3 \"loop/body/add\": loop/body/add.conv/1.low"),
+            // No node of the file.
+            ("lwstat:2, lwstat:, lwstat: 0", "lwstat:2, lwstat:, lwstat: 0"),
+            (&line(&long), &format!("{}{PREFIX}…", "a".repeat(152))),
+        ] {
+            assert_eq!(renamed(text, &places), shown);
+        }
+    }
 
     #[test]
     fn a_runtime_nodes_number_is_the_last_in_its_name() {

@@ -7,6 +7,16 @@ use std::path::{Component, Path, PathBuf};
 use crate::model::Model;
 use crate::onnx::TensorProto;
 
+/// What there is of a tensor's data.
+pub(super) enum Data {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// Its file ends before it: so many bytes are there, so many are needed.
+    Short { location: String, has: u64, needed: u64 },
+    /// No file.
+    Missing,
+}
+
 /// The folder that a model's external data may lie in.
 pub(super) struct Folder(Option<PathBuf>);
 
@@ -19,8 +29,12 @@ impl Folder {
         Folder(parent.and_then(|folder| folder.canonicalize().ok()))
     }
 
-    /// The data of a tensor of so many bytes; `None` where they are not there.
-    pub(super) fn data(&self, tensor: &TensorProto, bytes: usize) -> Option<Vec<u8>> {
+    /// The data of a tensor of so many bytes.
+    pub(super) fn data(&self, tensor: &TensorProto, bytes: usize) -> Data {
+        self.found(tensor, bytes).unwrap_or(Data::Missing)
+    }
+
+    fn found(&self, tensor: &TensorProto, bytes: usize) -> Option<Data> {
         let folder = self.0.as_ref()?;
         let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
         let location = Path::new(entry("location")?);
@@ -33,12 +47,13 @@ impl Folder {
         let mut file = File::open(path).ok()?;
         let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
         let offset: u64 = entry("offset").map_or(Some(0), |text| text.parse().ok())?;
-        if offset.checked_add(bytes as u64)? > metadata.len() {
-            return None;
+        let needed = offset.checked_add(bytes as u64)?;
+        if needed > metadata.len() {
+            return Some(Data::Short { location: location.display().to_string(), has: metadata.len(), needed });
         }
         file.seek(SeekFrom::Start(offset)).ok()?;
         let mut data = vec![0; bytes];
         file.read_exact(&mut data).ok()?;
-        Some(data)
+        Some(Data::Whole(data))
     }
 }

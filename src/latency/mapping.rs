@@ -16,7 +16,7 @@ pub(super) fn latency(
     report: &Report,
     places: &[Place],
     samples: &Samples,
-    synthetic_weights: bool,
+    (synthetic_weights, short_data): (bool, Option<String>),
     options: &LatencyOptions<'_>,
 ) -> Latency {
     let plain = sorted(samples.plain.clone());
@@ -39,7 +39,8 @@ pub(super) fn latency(
         times.iter_mut().zip(&node.times).for_each(|(sum, time)| *sum += time);
         ops.push(node.op.clone());
     }
-    let timed: BTreeSet<&str> = by_number.keys().map(|&number| places[number].name.as_str()).collect();
+    let ran = by_number.iter().map(|(&number, (_, ops))| (places[number].name.as_str(), &ops[..]));
+    let timed: BTreeMap<&str, &[String]> = ran.collect();
     let (mut fused, removed) = network.fused(&timed, &homes.absorbed);
     let nodes: Vec<NodeLatency> = by_number
         .iter()
@@ -70,6 +71,7 @@ pub(super) fn latency(
         load_ms: ms(samples.load.as_nanos() as f64),
         optimize_ms: ms(samples.optimize.as_nanos() as f64),
         synthetic_weights,
+        short_data,
         not_finite_nodes: count(|node| node.not_finite),
         subnormal_nodes: count(|node| node.subnormal),
         profiled_median_ms: ms(quantile(&sorted(samples.profiled.clone()), 0.5)),
@@ -86,6 +88,12 @@ pub const VERSION: &str = "0.23.9";
 
 /// tract's matrix product: it takes in the nodes that follow it and has the name of the last of them.
 const PRODUCT: &str = "OptMatMul";
+
+/// What stands in the name of tract's operator that scales and shifts, where a normalization runs.
+const SCALED: &str = "Mul+Add";
+
+/// The nodes that ran, each with what the runtime ran for it.
+type Timed<'r> = BTreeMap<&'r str, &'r [String]>;
 
 /// The rows of the account as a graph.
 struct Network<'r> {
@@ -176,11 +184,11 @@ impl<'r> Network<'r> {
     }
 
     /// For every node of the account that did not run by itself, the node that did its work: the product that took it in,
-    /// else the nearest that ran after it, else the nearest before it, else the one in whose body it stands; and the nodes
-    /// for which there is none.
+    /// or whose weights it was multiplied into, else the nearest that ran after it, else the nearest before it, else the one
+    /// in whose body it stands; and the nodes for which there is none.
     fn fused(
         &self,
-        timed: &BTreeSet<&'r str>,
+        timed: &Timed<'r>,
         absorbed: &BTreeMap<&'r str, &'r str>,
     ) -> (FxHashMap<&'r str, Vec<String>>, Vec<String>) {
         let mut lists: FxHashMap<&str, Vec<String>> = FxHashMap::default();
@@ -189,10 +197,11 @@ impl<'r> Network<'r> {
         for (index, row) in self.rows.iter().enumerate() {
             let name = row.name.as_str();
             // A body that is accounted run by run has its nodes several times.
-            if timed.contains(name) || !listed.insert(name) {
+            if timed.contains_key(name) || !listed.insert(name) {
                 continue;
             }
             let survivor = absorbed.get(name).copied();
+            let survivor = survivor.or_else(|| self.scaled(index, timed));
             let survivor = survivor.or_else(|| self.nearest(index, true, timed));
             let survivor = survivor.or_else(|| self.nearest(index, false, timed));
             match survivor.or_else(|| self.owner(name, timed)) {
@@ -203,10 +212,25 @@ impl<'r> Network<'r> {
         (lists, removed)
     }
 
-    fn nearest(&self, from: usize, forward: bool, timed: &BTreeSet<&'r str>) -> Option<&'r str> {
+    /// The product whose weights took in what a node multiplies and adds: the nearest before it that ran, where the node has
+    /// parameters and does not multiply matrices. None where the one that ran after it multiplies and adds instead.
+    fn scaled(&self, index: usize, timed: &Timed<'r>) -> Option<&'r str> {
+        let learned = self.rows[index].counts.get("params").is_some_and(|params| *params != 0);
+        if !learned || self.multiplies(index) {
+            return None;
+        }
+        let later = self.nearest(index, true, timed).and_then(|name| timed.get(name));
+        if later.is_some_and(|ops| ops.iter().any(|op| op.contains(SCALED))) {
+            return None;
+        }
+        let before = self.nearest(index, false, timed)?;
+        self.by_name.get(before).filter(|row| self.multiplies(**row)).map(|_| before)
+    }
+
+    fn nearest(&self, from: usize, forward: bool, timed: &Timed<'r>) -> Option<&'r str> {
         let (mut open, mut seen) = (VecDeque::from([from]), BTreeSet::from([from]));
         while let Some(index) = open.pop_front() {
-            if let Some(name) = timed.get(self.rows[index].name.as_str()) {
+            if let Some((name, _)) = timed.get_key_value(self.rows[index].name.as_str()) {
                 return Some(*name);
             }
             open.extend(self.next(index, forward).filter(|next| seen.insert(*next)));
@@ -214,11 +238,11 @@ impl<'r> Network<'r> {
         None
     }
 
-    fn owner(&self, name: &str, timed: &BTreeSet<&'r str>) -> Option<&'r str> {
+    fn owner(&self, name: &str, timed: &Timed<'r>) -> Option<&'r str> {
         let mut owner = self.places[*self.numbers.get(name)?].owner;
         while let Some(number) = owner {
-            match timed.get(self.places[number].name.as_str()) {
-                Some(name) => return Some(*name),
+            match timed.get_key_value(self.places[number].name.as_str()) {
+                Some((name, _)) => return Some(*name),
                 None => owner = self.places[number].owner,
             }
         }

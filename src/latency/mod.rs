@@ -11,6 +11,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+#[cfg(feature = "latency")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::infer::Bindings;
 use crate::model::Model;
@@ -108,6 +110,9 @@ pub struct Latency {
     pub optimize_ms: f64,
     /// Some weights were not there and were filled with made-up values.
     pub synthetic_weights: bool,
+    /// Where external data is cut off: the first file that is shorter than a tensor needs. Such weights are made up, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub short_data: Option<String>,
     /// Nodes of the runtime with infinities or values that are no numbers among their results, in a trial run.
     pub not_finite_nodes: usize,
     /// Nodes of the runtime with subnormal numbers among their results, which slow a CPU down, in a trial run.
@@ -164,10 +169,12 @@ impl Model {
     pub fn latency(&self, bindings: &Bindings, options: &LatencyOptions<'_>) -> Result<Latency> {
         let report = self.report(bindings)?;
         let measured = prepare::prepare(self, bindings).and_then(|prepared| {
-            let synthetic = prepared.synthetic_weights;
+            let made_up = (prepared.synthetic_weights, prepared.short_data.clone());
             let places = prepared.places.clone();
-            let samples = engine::measure(prepared, options)?;
-            Ok(mapping::latency(&report, &places, &samples, synthetic, options))
+            let samples = engine::measure(prepared, options);
+            let samples =
+                samples.map_err(|error| Error { reason: engine::renamed(&error.reason, &places), ..error })?;
+            Ok(mapping::latency(&report, &places, &samples, made_up, options))
         });
         measured.map_err(|error| error.in_file(&self.path))
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::external::Folder;
+use super::external::{Data, Folder};
 use super::synthetic::{self, Use};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Source};
@@ -29,6 +29,8 @@ pub struct Prepared {
     pub places: Vec<Place>,
     /// Some weights were not there and are made up.
     pub synthetic_weights: bool,
+    /// The first file of external data that is shorter than a tensor needs, in words.
+    pub short_data: Option<String>,
 }
 
 /// Where a numbered node stands.
@@ -59,13 +61,14 @@ pub fn prepare(model: &Model, bindings: &Bindings) -> Result<Prepared> {
         }
     }
     let folder = Folder::of(model);
-    let mut builder = Builder { folder, places: Vec::new(), synthetic: false, room: ROOM };
+    let mut builder = Builder { folder, places: Vec::new(), synthetic: false, short: None, room: ROOM };
     let mut proto = builder.graph(&graph, Some(&typed), &[], "", None)?;
     proto.input = inputs;
     Ok(Prepared {
         proto: ModelProto { graph: Some(proto), functions: Vec::new(), ..model.proto.clone() },
         places: builder.places,
         synthetic_weights: builder.synthetic,
+        short_data: builder.short,
     })
 }
 
@@ -112,6 +115,7 @@ struct Builder {
     folder: Folder,
     places: Vec<Place>,
     synthetic: bool,
+    short: Option<String>,
     /// How many more bytes may be made up.
     room: i64,
 }
@@ -195,8 +199,12 @@ impl Builder {
         let bytes = tensor.bytes().and_then(|bytes| bytes.as_int()).filter(|bytes| *bytes >= 0);
         let bytes = bytes.ok_or_else(|| Error::new(format!("the tensor \"{name}\" has no size in bytes")))?;
         let data = match self.folder.data(stored, bytes as usize) {
-            Some(data) => data,
-            None => {
+            Data::Whole(data) => data,
+            missing => {
+                if let Data::Short { location, has, needed } = missing {
+                    let reason = || format!("{location} has {has} bytes, and \"{name}\" ends at byte {needed}");
+                    self.short.get_or_insert_with(reason);
+                }
                 self.synthetic = true;
                 self.room -= bytes;
                 if self.room < 0 {

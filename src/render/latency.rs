@@ -55,8 +55,10 @@ pub(in crate::render) fn lines(latency: &Latency) -> Vec<(&'static str, String)>
 /// What a reader of the number has to know.
 fn notes(latency: &Latency) -> Vec<String> {
     let mut notes = Vec::new();
-    if latency.synthetic_weights {
-        notes.push("made-up weights, as the model's are not there".to_string());
+    match &latency.short_data {
+        Some(short) => notes.push(format!("made-up weights, as external data is cut off: {}", clean(short))),
+        None if latency.synthetic_weights => notes.push("made-up weights, as the model's are not there".to_string()),
+        None => {}
     }
     if latency.not_finite_nodes > 0 {
         let nodes = plural(latency.not_finite_nodes, "node");
