@@ -11,6 +11,7 @@ use lwstat::render::{COMPARISONS, Style};
 use lwstat::{Error, Result};
 
 use super::chart;
+use super::measure::all_measured;
 use super::models::ModelsArgs;
 use super::shared::{OutputArgs, emit, first_of, note, plain, style};
 
@@ -162,6 +163,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
             comparison.models.iter().filter_map(|model| model.latency_error.as_ref().map(|of| (model, of)));
         unmeasured.for_each(|(model, reason)| note(&format!("{}: not measured: {reason}", model.path)));
     }
+    all_measured(comparison.models.iter().any(|model| model.latency_error.is_some()))?;
     // The table says why, and a chart that cannot be drawn does not hide it.
     let errors: Vec<Error> = comparison.models.iter().filter_map(|model| model.entries.clone().err()).collect();
     if errors.len() == comparison.models.len() {

@@ -10,6 +10,7 @@ use lwstat::render::{CORRELATIONS, Correlated};
 use lwstat::{Error, Result};
 
 use super::chart;
+use super::measure::all_measured;
 use super::models::ModelsArgs;
 use super::shared::{OutputArgs, emit, plain, style};
 
@@ -66,5 +67,6 @@ pub(crate) fn run(args: &CorrelateArgs) -> Result<bool> {
     let correlated = Correlated { target: comparison.columns[target].clone(), correlations, failed };
     let (_, render) = CORRELATIONS.iter().find(|(name, _)| *name == args.output.format).unwrap_or(&CORRELATIONS[0]);
     emit(&render(&correlated, &style(&args.output, plain(), false, None)), args.output.output.as_deref())?;
+    all_measured(comparison.models.iter().any(|model| model.latency_error.is_some()))?;
     Ok(true)
 }

@@ -95,7 +95,8 @@ pub(crate) fn run(args: &MeasureArgs) -> Result<bool> {
         failed.extend(latency.as_ref().err().cloned());
         measured.push(Measured { path: label, latency: latency.ok(), error });
     }
-    if measured.iter().any(|model| model.latency.is_some()) {
+    // Of one model that cannot be measured, the error says it all.
+    if failed.is_empty() || measured.len() > 1 {
         let text = (format(&args.output).measured)(&measured, &style(&args.output, plain(), false, None));
         emit(&text, args.output.output.as_deref())?;
     }
@@ -118,7 +119,11 @@ pub(crate) fn measure(model: &Model, bindings: &Bindings, args: &RunArgs) -> Res
         ..default
     };
     catch_interrupt();
+    // The runtime's panics are its reasons, and are told as errors.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
     let latency = model.latency(bindings, &options);
+    std::panic::set_hook(hook);
     line.clear();
     latency
 }
@@ -128,6 +133,14 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 /// Whether Ctrl-C was pressed.
 fn stopped() -> bool {
     STOPPED.load(Ordering::Relaxed)
+}
+
+/// An error where Ctrl-C left a model that was to be measured without a time.
+pub(crate) fn all_measured(unmeasured: bool) -> Result<()> {
+    match unmeasured && stopped() {
+        true => Err(Error::new("interrupted: not everything that was to be measured was")),
+        false => Ok(()),
+    }
 }
 
 /// From now on the first Ctrl-C ends the measurement with what there is, and the second ends the program.

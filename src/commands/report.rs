@@ -13,7 +13,7 @@ use lwstat::summary::{By, View};
 use lwstat::{Error, Report, Result, figures};
 
 use super::chart;
-use super::measure::{MachineArgs, measure};
+use super::measure::{MachineArgs, all_measured, measure};
 use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
 
 #[derive(Args)]
@@ -133,6 +133,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
     let style =
         Style { plan: args.memory, charts: &charts, ..style(&args.output, args.view(), args.exact, figures.as_ref()) };
     emit(&(format(&args.output).report)(&report, &style)?, args.output.output.as_deref())?;
+    all_measured(report.latency_error.is_some())?;
     let exact = report.totals.at_least.is_empty() && report.coverage.bounded == 0 && report.coverage.unknown == 0;
     if args.strict && !exact {
         let (unknown, bounded) = (report.coverage.unknown, report.coverage.bounded);

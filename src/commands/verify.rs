@@ -59,7 +59,8 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<bool> {
             }
         });
     }
-    if failed.len() == models.len() {
+    // Of one model that cannot be verified, the error says it all.
+    if failed.len() == models.len() && models.len() == 1 {
         return Err(first_of(failed, "verified"));
     }
     let view = plain();

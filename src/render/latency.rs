@@ -120,15 +120,16 @@ pub(super) fn text(models: &[Measured], style: &Style) -> String {
         rows.push(row);
     }
     let mut text = super::text::layout(rows, style);
-    text += &format!("\n  {}\n", common(models));
+    let conditions = common(models);
+    text += &if conditions.is_empty() { "\n".to_string() } else { format!("\n  {conditions}\n") };
     for model in models {
         let remark = match &model.latency {
             Some(latency) => notes(latency).join("; "),
             None => model.error.clone().unwrap_or_default(),
         };
         if !remark.is_empty() {
-            let line = format!("  {}: {}", clean(&stem(&model.path)), clean(&remark));
-            text += &format!("{}\n", super::text::wrap(&line, style.width, "    "));
+            let line = format!("{}: {}", clean(&stem(&model.path)), clean(&remark));
+            text += &format!("  {}\n", super::text::wrap(&line, style.width.saturating_sub(2), "    "));
         }
     }
     text
@@ -200,7 +201,8 @@ pub(super) fn markdown(models: &[Measured], _: &Style) -> String {
             None => format!("| {name} | {UNKNOWN} |{}\n", "  |".repeat(COLUMNS.len())),
         };
     }
-    text += &format!("\n{}\n", super::markdown::escape(&common(models)));
+    let conditions = super::markdown::escape(&common(models));
+    text += &if conditions.is_empty() { String::new() } else { format!("\n{conditions}\n") };
     for model in models {
         let remark = match &model.latency {
             Some(latency) => notes(latency).join("; "),
