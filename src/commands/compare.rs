@@ -139,7 +139,9 @@ pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
         comparison.sort(column, greatest_first);
     }
     let charts = match () {
-        () if args.chart.is_some() || (args.is_page() && args.asks()) => args.draw(&comparison).map(|chart| vec![chart]),
+        () if args.chart.is_some() || (args.is_page() && args.asks()) => {
+            args.draw(&comparison).map(|chart| vec![chart])
+        }
         () if args.is_page() => Ok(args.charts(&comparison)),
         () => Ok(Vec::new()),
     };
