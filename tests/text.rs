@@ -1,17 +1,18 @@
-//! Text for a terminal: columns stand apart however long the names and numbers are.
+//! What people read: columns stand apart however long the names and numbers are, and no name looks like another.
 
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
 use lwstat::Report;
+use lwstat::render::number::misleads;
 use lwstat::render::{FORMATS, Style};
 use lwstat::summary::{By, View};
 
-fn text(report: &Report, by: By, width: usize, exact: bool) -> String {
+fn shown(format: &str, report: &Report, by: By, width: usize, exact: bool) -> String {
     let view = View { by, depth: 9, sort: None, top: None };
     let style = Style { view, width, color: false, exact, plan: false, figures: None, charts: &[] };
-    let format = FORMATS.iter().find(|format| format.name == "text").unwrap();
+    let format = FORMATS.iter().find(|other| other.name == format).unwrap();
     (format.report)(report, &style).unwrap()
 }
 
@@ -35,7 +36,7 @@ fn labels_and_values_stand_apart_at_any_width() {
     for by in [By::Op, By::Scope, By::Node] {
         for width in [40, 60, 72, 80, 100, 120, 160, 240] {
             for exact in [false, true] {
-                let text = text(&report, by, width, exact);
+                let text = shown("text", &report, by, width, exact);
                 for line in text.lines() {
                     // A second label stands alone or behind two spaces.
                     for label in ["FLOPs  ", "Weights  ", "Intensity  "] {
@@ -54,4 +55,17 @@ fn labels_and_values_stand_apart_at_any_width() {
             }
         }
     }
+}
+
+#[test]
+fn no_name_looks_like_another_in_a_report() {
+    let names = "in x\u{202e}x f32[2,3]; a\u{2066}/b\u{200b}=Relu x\u{202e}x -> $y$\u{feff}; \u{200f}=Relu $y$\u{feff} -> z; out z";
+    let report = common::report(&common::model(names)).unwrap();
+    for format in FORMATS.iter().filter(|format| format.name != "json") {
+        for by in [By::Op, By::Scope, By::Node] {
+            let text = shown(format.name, &report, by, 100, false);
+            assert!(!text.contains(misleads), "{} {by:?}: {text}", format.name);
+        }
+    }
+    assert!(shown("json", &report, By::Node, 100, false).contains('\u{202e}'), "programs get names as they are");
 }

@@ -227,10 +227,10 @@ fn text(diff: &Diff, style: &Style) -> String {
     } else {
         for row in &rows[1..] {
             let line = match row[3].as_str() {
-                "0" => format!("{:<19} {} in both", row[0], row[1]),
-                _ => format!("{:<19} {} → {}: {} {}", row[0], row[1], row[2], row[3], row[4]),
+                "0" => format!("{:<19}  {} in both", row[0], row[1]),
+                _ => format!("{:<19}  {} → {}: {} {}", row[0], row[1], row[2], row[3], row[4]),
             };
-            text += &format!("  {}\n", wrap(line.trim_end(), style.width.saturating_sub(2), &" ".repeat(22)));
+            text += &format!("  {}\n", wrap(line.trim_end(), style.width.saturating_sub(2), &" ".repeat(23)));
         }
     }
     text += &format!("\n{}\n", summary(diff));

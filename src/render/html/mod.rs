@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::number::quantity;
+use super::number::{clean, quantity};
 use super::{Measured, Style, Verified};
 use crate::charts::stylesheet;
 use crate::cost::Unit;
@@ -107,7 +107,7 @@ fn charts(style: &Style) -> String {
 fn page(title: &str, subtitle: &str, body: &str, data: Option<&Value>) -> String {
     let (title, subtitle) = (escape(title), escape(subtitle));
     // Within a script element nothing but `<` can end it.
-    let data = data.map(|data| data.to_string().replace('<', "\\u003c")).unwrap_or_else(|| "null".to_string());
+    let data = data.map(|data| clean(&data.to_string()).replace('<', "\\u003c")).unwrap_or_else(|| "null".to_string());
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
