@@ -5,9 +5,10 @@
 mod common;
 
 use lwstat::Report;
+use lwstat::latency::{Latency, NodeLatency, Stopped};
 use lwstat::render::number::misleads;
 use lwstat::render::{FORMATS, Style};
-use lwstat::summary::{By, View};
+use lwstat::summary::{By, View, groups};
 
 fn shown(format: &str, report: &Report, by: By, width: usize, exact: bool) -> String {
     let view = View { by, depth: 9, sort: None, top: None };
@@ -68,4 +69,71 @@ fn no_name_looks_like_another_in_a_report() {
         }
     }
     assert!(shown("json", &report, By::Node, 100, false).contains('\u{202e}'), "programs get names as they are");
+}
+
+/// A measurement in which these nodes took so many milliseconds.
+fn measured(times: &[(&str, f64)]) -> Latency {
+    let node = |(name, ms): &(&str, f64)| NodeLatency {
+        name: name.to_string(),
+        op_type: String::new(),
+        ms: *ms,
+        median_ms: *ms,
+        runtime_ops: Vec::new(),
+        fused: Vec::new(),
+    };
+    Latency {
+        backend: "test",
+        version: "0",
+        cpu: String::new(),
+        threads: 1,
+        warmup: 0,
+        runs: 1,
+        stopped: Stopped::Runs,
+        median_ms: 1.0,
+        p10_ms: 1.0,
+        p90_ms: 1.0,
+        min_ms: 1.0,
+        throughput_per_second: 1.0,
+        load_ms: 0.0,
+        optimize_ms: 0.0,
+        synthetic_weights: false,
+        short_data: None,
+        not_finite_nodes: 0,
+        subnormal_nodes: 0,
+        profiled_median_ms: 1.0,
+        nodes: times.iter().map(node).collect(),
+        nodes_ms: 1.0,
+        unmapped_ms: 0.0,
+        unattributed_ms: 0.0,
+        removed: Vec::new(),
+    }
+}
+
+#[test]
+fn groups_are_sorted_by_what_the_report_has() {
+    let model = common::model("in x f32[2,3]; m/a=Relu x -> p; m/b=Neg p -> q; n/c=Abs q -> r; n/d=Sqrt r -> y; out y");
+    let report = common::report(&model).unwrap();
+    let timed = Report { latency: Some(measured(&[("m/a", 1.0), ("m/b", 3.0), ("n/d", 5.0)])), ..report.clone() };
+    let failed = Report { latency_error: Some("it cannot run".to_string()), ..report.clone() };
+    let order = |report: &Report, by: By, sort: &str| {
+        let view = View { by, depth: 1, sort: Some(sort.to_string()), top: None };
+        let labels = groups(report, &view).map(|(groups, _)| groups.into_iter().map(|group| group.label));
+        labels.map(|labels| labels.collect::<Vec<_>>().join(" ")).map_err(|error| error.to_string())
+    };
+    for (report, by, sort, expected) in [
+        (&timed, By::Node, "latency_ms", Ok("n/d m/b m/a n/c")),
+        (&timed, By::Op, "latency_ms", Ok("Sqrt Neg Relu Abs")),
+        (&timed, By::Scope, "latency_ms", Ok("n m")),
+        // What could not be measured has no order of its own.
+        (&failed, By::Node, "latency_ms", Ok("m/a m/b n/c n/d")),
+        (&report, By::Node, "latency_ms", Err("give --latency")),
+        (&report, By::Node, "roofline_ms", Err("give --device")),
+        (&report, By::Node, "latencyms", Err("did you mean \"latency_ms\"?")),
+    ] {
+        match (order(report, by, sort), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{by:?} {sort}"),
+            (Err(found), Err(part)) => assert!(found.contains(part), "{found}"),
+            (found, expected) => panic!("{found:?} for {expected:?}"),
+        }
+    }
 }
