@@ -181,21 +181,17 @@ fn sort_by(report: &Report, key: &str) -> Result<Sort> {
         ("latency_ms", _) => missing("--latency"),
         ("roofline_ms", _) if report.device.is_some() => Ok(Sort::Roofline),
         ("roofline_ms", _) => missing("--device"),
-        _ => {
-            let keys: Vec<&str> =
-                METRICS.iter().map(|metric| metric.key).chain(["latency_ms", "roofline_ms"]).collect();
-            let hint = did_you_mean(key, keys.iter().copied());
-            Err(Error::new(format!(
-                "--sort {key}: there is no such metric or time{hint}: choose one of {}",
-                keys.join(", ")
-            )))
-        }
+        _ => Err(unknown(key, METRICS.iter().map(|metric| metric.key).chain(["latency_ms", "roofline_ms"]))),
     }
 }
 
 /// The error for a word that names no metric, with the nearest that does.
 pub fn unknown_metric(word: &str) -> Error {
-    let keys: Vec<_> = METRICS.iter().map(|metric| metric.key).collect();
+    unknown(word, METRICS.iter().map(|metric| metric.key))
+}
+
+fn unknown(word: &str, keys: impl Iterator<Item = &'static str>) -> Error {
+    let keys: Vec<&str> = keys.collect();
     let hint = did_you_mean(word, keys.iter().copied());
     Error::new(format!("there is no metric \"{word}\"{hint}: choose one of {}", keys.join(", ")))
 }

@@ -651,7 +651,7 @@ fn the_program_says_what_is_wrong_in_one_sentence() {
         (&[&free], 0, ""),
         (&[&free, "--strict"], 0, ""),
         (&[&odd], 0, ""),
-        (&[&odd, "--strict"], 1, "not exact: 1 nodes unknown"),
+        (&[&odd, "--strict"], 1, "not exact: 1 node unknown"),
         (&[&empty], 2, "empty.onnx: the file is empty"),
         (&[&text], 2, "text.onnx: it is no ONNX model"),
         (&[&text, "--no-mmap"], 2, "text.onnx: it is no ONNX model"),
