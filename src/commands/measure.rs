@@ -28,8 +28,8 @@ pub(crate) struct MeasureArgs {
 /// What a model is placed on, and whether it runs: of commands that show more than times.
 #[derive(Args)]
 pub(crate) struct MachineArgs {
-    /// Place every node on this device: its roofline time, what binds it, whether the model fits (see lwstat devices; host:
-    /// this machine)
+    /// Show roofline times on this device, and of one model what binds its nodes and whether it fits (see lwstat devices;
+    /// host: this machine)
     #[arg(long, value_name = "NAME|FILE.yaml")]
     pub(crate) device: Option<String>,
     /// Run on this machine with tract, one model after the other, and show how long that takes
