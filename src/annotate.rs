@@ -245,10 +245,12 @@ fn graph<'b>(bytes: &'b [u8], known: &Known<'_>, is_last: bool, scope: &mut Scop
         match of.number {
             field::NODE => parts.nested(field::NODE, node(of.payload, known, &scope.prefix)?),
             field::VALUE_INFO => {
-                let name = name(of.payload)?.filter(|name| produced.contains(name));
-                match name.as_deref().and_then(|name| shown(name, known, scope)) {
+                // One that cannot be read is kept: nothing else reads it.
+                let name = name(of.payload).ok().flatten().filter(|name| produced.contains(name));
+                let of_type = name.as_deref().and_then(|name| shown(name, known, scope));
+                match of_type.and_then(|of_type| declared(of.payload, &of_type).ok()) {
+                    Some(merged) => parts.nested(field::VALUE_INFO, merged),
                     None => parts.old(of.whole),
-                    Some(of_type) => parts.nested(field::VALUE_INFO, declared(of.payload, &of_type)?),
                 }
                 in_place.extend(name);
             }

@@ -224,6 +224,17 @@ fn of_a_declared_tensor_the_type_alone_is_replaced() {
 }
 
 #[test]
+fn a_declaration_that_cannot_be_read_is_kept() {
+    for broken in [&[10u8, 200, 1][..], &[10, 1, b'a', 18, 9, 1], &[10, 1, b'a', 18, 3, 10, 200, 1]] {
+        let mut proto = common::model("in x f32[2,3]; Relu x -> a; Neg a -> y; out y");
+        proto.graph.as_mut().unwrap().value_info = vec![broken.to_vec().into()];
+        let model = Model::read(proto.encode_to_vec()).unwrap();
+        let copy = ModelProto::decode(bytes::Bytes::from(annotated(&model).1)).unwrap();
+        assert_eq!(copy.graph.unwrap().value_info[0], broken, "{broken:?}");
+    }
+}
+
+#[test]
 fn functions_are_left_as_they_are() {
     let mut proto = common::model("in x f32[2,3]; call=f::Two x -> a; Relu a -> y; out y");
     proto.functions = vec![common::function("Two", &["p"], &["q"], "Neg p -> n; Abs n -> q")];
