@@ -139,8 +139,8 @@ fn network(blocks: &[(i64, i64, i64, &str)]) -> String {
         write!(
             text,
             "init w{at} f32[{width},{channels},{kernel},{kernel}]; init b{at} f32[{width}];
-             net.{at}.conv.Conv=Conv t{at} w{at} b{at} -> c{at} kernel_shape=[{kernel},{kernel}] strides=[{stride},{stride}] pads=[{pad},{pad},{pad},{pad}];
-             net.{at}.act.{activation}={activation} c{at} -> t{next};"
+             /net/{at}/conv/Conv=Conv t{at} w{at} b{at} -> c{at} kernel_shape=[{kernel},{kernel}] strides=[{stride},{stride}] pads=[{pad},{pad},{pad},{pad}];
+             /net/{at}/act/{activation}={activation} c{at} -> t{next};"
         )
         .unwrap();
         channels = *width;
@@ -154,12 +154,13 @@ fn network(blocks: &[(i64, i64, i64, &str)]) -> String {
 const BLOCKS: [(i64, i64, i64, &str); 4] =
     [(3, 8, 2, "Relu"), (3, 16, 1, "Relu"), (3, 16, 2, "Relu"), (1, 32, 1, "Relu")];
 
-/// `kind` and the operators before and after of each change.
+/// The block, `kind` and the operators before and after of each change.
 fn shown(difference: &Diff) -> Vec<String> {
     let kind = |place: &Option<lwstat::diff::Place>| place.as_ref().map_or("", |place| &place.kind).to_string();
     let change = |change: &Change| {
         let pairs = change.nodes.iter().map(|pair| format!("{}>{}", kind(&pair.before), kind(&pair.after)));
-        format!("{:?} {}", change.kind, pairs.collect::<Vec<_>>().join(", "))
+        let text = format!("{} {:?} {}", change.scope, change.kind, pairs.collect::<Vec<_>>().join(", "));
+        text.trim_start().to_string()
     };
     difference.changes.iter().map(change).collect()
 }
@@ -172,14 +173,90 @@ fn one_changed_block_is_one_change() {
         of(&network(&BLOCKS), &network(&blocks))
     };
     // A wider layer changes its own block and the input of the next.
-    assert_eq!(shown(&changed(1, (3, 24, 1, "Relu"))), ["Changed Conv 3×3>Conv 3×3, Relu>Relu, Conv 3×3>Conv 3×3"]);
-    assert_eq!(shown(&changed(2, (5, 16, 2, "Relu"))), ["Changed Conv 3×3>Conv 5×5"]);
+    assert_eq!(
+        shown(&changed(1, (3, 24, 1, "Relu"))),
+        ["net.1 Changed Conv 3×3>Conv 3×3, Relu>Relu", "net.2 Changed Conv 3×3>Conv 3×3"]
+    );
+    assert_eq!(shown(&changed(2, (5, 16, 2, "Relu"))), ["net.2 Changed Conv 3×3>Conv 5×5"]);
     let swapped = changed(1, (3, 16, 1, "HardSwish"));
-    assert_eq!(shown(&swapped), ["Changed Relu>, >HardSwish"]);
+    assert_eq!(shown(&swapped), ["net.1 Changed Relu>, >HardSwish"]);
     assert_eq!(swapped.unchanged, 10);
     // Another stride changes all sizes behind it, down to the pool.
-    let strided = changed(3, (1, 32, 2, "Relu"));
-    assert_eq!(shown(&strided), ["Changed Conv 1×1>Conv 1×1, Relu>Relu, GlobalAveragePool>GlobalAveragePool"]);
+    assert_eq!(
+        shown(&changed(3, (1, 32, 2, "Relu"))),
+        ["net.3 Changed Conv 1×1>Conv 1×1, Relu>Relu", "Changed GlobalAveragePool>GlobalAveragePool"]
+    );
+}
+
+/// Half the input, or all of it wider: every node is still the one at its place, though its sizes are another's.
+#[test]
+fn another_size_or_width_moves_no_node() {
+    let blocks: Vec<_> = (0..4).map(|at| (3, 8 << at, 2, "Relu")).collect();
+    let text = network(&blocks);
+    let wider: Vec<_> = (0..4).map(|at| (3, 16 << at, 2, "Relu")).collect();
+    for (what, other) in [
+        ("half", text.replace("f32[1,3,64,64]", "f32[1,3,32,32]")),
+        ("twice", text.replace("f32[1,3,64,64]", "f32[1,3,128,128]")),
+        ("wider", network(&wider)),
+    ] {
+        let difference = of(&text, &other);
+        let pairs = difference.changes.iter().flat_map(|change| &change.nodes);
+        let moved = pairs.filter(|pair| {
+            let (before, after) = (pair.before.as_ref(), pair.after.as_ref());
+            before.zip(after).is_none_or(|(before, after)| before.name != after.name)
+        });
+        assert_eq!(moved.collect::<Vec<_>>(), Vec::<&Pair>::new(), "{what}");
+    }
+}
+
+/// What is read from another place is a change, though it costs the same.
+#[test]
+fn other_wires_are_a_change() {
+    let text = |op: &str, a: &str, b: &str| {
+        format!("in x f32[1,8]; Relu x -> p; Tanh p -> q; Sigmoid q -> r; s={op} {a} {b} -> y; out y")
+    };
+    for (before, after, rewired) in [
+        (text("Sub", "p", "r"), text("Sub", "r", "p"), true),
+        (text("Add", "p", "r"), text("Add", "r", "p"), false),
+        (text("Add", "p", "r"), text("Add", "q", "r"), true),
+        (text("Sub", "q", "r"), text("Sub", "q", "r"), false),
+        (text("Sub", "x", "r"), text("Sub", "p", "r"), true),
+    ] {
+        let difference = of(&before, &after);
+        let wires: Vec<bool> =
+            difference.changes.iter().flat_map(|change| &change.nodes).map(|pair| pair.rewired).collect();
+        assert_eq!(wires, vec![true; usize::from(rewired)], "{before}\n{after}");
+    }
+    let outputs = "in x f32[1,8]; Relu x -> p; Relu p -> q; out p q";
+    assert_eq!(of(outputs, &outputs.replace("Relu p", "Relu x")).changes.len(), 1);
+}
+
+/// A block that was put in between equal ones stands where a block begins.
+#[test]
+fn what_came_between_equal_blocks_is_a_block() {
+    let block = |at: usize, input: &str, width: usize| {
+        format!(
+            "init w{at} f32[{width},{width},1,1]; init v{at} f32[{width},{width},1,1];
+             /net/{at}/a/Conv=Conv {input} w{at} -> a{at}; /net/{at}/a/Relu=Relu a{at} -> b{at};
+             /net/{at}/b/Conv=Conv b{at} v{at} -> c{at}; /net/{at}/Add=Add c{at} {input} -> t{at};"
+        )
+    };
+    let net = |count: usize| {
+        let mut text = "in x f32[1,8,4,4];".to_string();
+        for at in 0..count {
+            text += &block(at, &if at == 0 { "x".to_string() } else { format!("t{}", at - 1) }, 8);
+        }
+        // What follows begins as a block does.
+        let last = count - 1;
+        write!(
+            text,
+            "init z f32[8,8,1,1]; /net/{count}/a/Conv=Conv t{last} z -> d; /net/{count}/a/Sigmoid=Sigmoid d -> y; out y"
+        )
+        .unwrap();
+        text
+    };
+    assert_eq!(shown(&of(&net(3), &net(4))), ["net.3 Added >Conv 1×1, >Relu, >Conv 1×1, >Add"]);
+    assert_eq!(shown(&of(&net(4), &net(3))), ["net.3 Removed Conv 1×1>, Relu>, Conv 1×1>, Add>"]);
 }
 
 #[test]
@@ -187,10 +264,10 @@ fn a_layer_more_is_added_and_a_layer_less_removed() {
     let mut more = BLOCKS.to_vec();
     more.insert(2, (3, 16, 1, "Relu"));
     let added = of(&network(&BLOCKS), &network(&more));
-    assert_eq!(shown(&added), ["Added >Conv 3×3, >Relu"]);
+    assert_eq!(shown(&added), ["net.2 Added >Conv 3×3, >Relu"]);
     assert_eq!((added.changes[0].kind, added.unchanged), (Kind::Added, 11));
     let removed = of(&network(&more), &network(&BLOCKS));
-    assert_eq!(shown(&removed), ["Removed Conv 3×3>, Relu>"]);
+    assert_eq!(shown(&removed), ["net.2 Removed Conv 3×3>, Relu>"]);
     let macs = |difference: &Diff| difference.changes[0].delta.get("macs").and_then(Dim::as_int).unwrap();
     assert_eq!((macs(&added), macs(&removed)), (16 * 16 * 9 * 32 * 32, -16 * 16 * 9 * 32 * 32));
 }
@@ -218,9 +295,29 @@ fn dimensions_of_other_names_are_the_same_at_the_same_place() {
     let square = text.replace("seq", "batch");
     assert!(!of(&square, text).changes.is_empty());
     assert!(!of(text, &square).changes.is_empty());
+    // What the inputs are called tells them apart where they changed places.
+    let inputs = |a: &str, b: &str| format!("in {a}; in {b}; Relu x -> p; Relu y -> q; Sigmoid q -> r; out p r");
+    let (x, y) = ("x f32[n,8]", "y f32[m,8]");
+    assert_eq!(shown(&of(&inputs(x, y), &inputs(y, x))), Vec::<String>::new());
     // Sizes that the data decide are named after their node.
     let data = "in x f32[n]; first=NonZero x -> y; Relu x -> z; out y z";
     assert_eq!(shown(&of(data, &data.replace("first", "other"))), Vec::<String>::new());
+}
+
+/// How often a loop runs stands in counts alone, under the loop's name.
+#[test]
+fn trips_of_loops_are_the_same_under_other_names() {
+    let body = graph("in i i64[]; in go bool[]; in s f32[8,8]; MatMul s s -> t; out go t");
+    let loop_of = |name: &str| {
+        let mut model = model("in n i64[]; in x f32[8,8]; out y");
+        let call = node(&format!("{name}=Loop n _ x -> y"));
+        model.graph.as_mut().unwrap().node.push(with_body(call, "body", body.clone()));
+        model
+    };
+    let (old, new) = (report(&loop_of("one")).unwrap(), report(&loop_of("other")).unwrap());
+    assert!(old.totals.counts.get("macs").unwrap().as_int().is_none());
+    assert_eq!(shown(&diff(&old, &new)), Vec::<String>::new());
+    assert!(diff(&old, &new).totals.iter().all(|total| total.delta == Some(Dim::ZERO)));
 }
 
 #[test]
@@ -229,6 +326,13 @@ fn the_order_of_the_file_does_not_matter() {
         format!("in x f32[1,4,8,8]; init w f32[4,4,1,1]; init v f32[8,4,1,1]; {a} {b} Concat p q -> y axis=1; out y")
     };
     let (a, b) = ("Conv x w -> a; Relu a -> p;", "Conv x v -> b; Sigmoid b -> q;");
+    assert_eq!(shown(&of(&text(a, b), &text(b, a))), Vec::<String>::new());
+    // A weight counts for its first reader, which is another.
+    let shared = text(a, "Conv x w -> b; Sigmoid b -> q;");
+    let turned = text("Conv x w -> b; Sigmoid b -> q;", a);
+    assert_eq!(shown(&of(&shared, &turned)), Vec::<String>::new());
+    // Branches that are alike are told apart by where they lead.
+    let (a, b) = ("Conv x w -> a; Relu a -> p;", "Conv x w -> b; Relu b -> q;");
     assert_eq!(shown(&of(&text(a, b), &text(b, a))), Vec::<String>::new());
 }
 

@@ -15,6 +15,9 @@ use crate::summary::{By, Group, View, groups, unknown_metric};
 /// What the area of tiles may stand for beside the metrics: times.
 pub const TIMES: &[&str] = &["roofline_ms", "latency_ms"];
 
+/// A group's part of the whole.
+type Part = dyn Fn(&Group) -> Option<f64>;
+
 /// What the area of tiles stands for.
 struct Measure {
     /// The whole, in words, up to its number.
@@ -24,7 +27,7 @@ struct Measure {
     /// A number for people.
     text: fn(f64) -> String,
     /// A group's part; `None` where a size is open.
-    of: Box<dyn Fn(&Group) -> Option<f64>>,
+    of: Box<Part>,
 }
 
 fn measure(report: &Report, key: &str) -> Result<Measure> {

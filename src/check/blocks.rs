@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::align::align;
+use super::modules::modules;
 use crate::cost::{Counts, METRICS, Row, index_of};
 use crate::diff::Kind;
-use crate::diff::{items, modules, shapes};
+use crate::diff::{items, shapes};
 use crate::dim::Dim;
 use crate::report::Report;
 use crate::summary::levels;
@@ -125,12 +126,9 @@ pub fn blocks(report: &Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Block> {
             add(&nodes);
             continue;
         }
-        let items: Vec<_> = nodes.iter().map(|at| (Some(*at), None)).collect();
-        let scope = |item: crate::diff::Item| item.0.map_or("", |at| &*rows[at].scope);
-        modules(&items, 0, &scope, &mut |part, _| {
-            let part: Vec<usize> = part.iter().filter_map(|item| item.0).collect();
+        modules(&nodes, 0, &|at| &*rows[at].scope, &mut |part| {
             if part.len() <= LONGEST {
-                return add(&part);
+                return add(part);
             }
             // A part begins with work, save the first.
             let (mut start, mut heavy) = (0, false);

@@ -8,6 +8,7 @@ pub mod file;
 pub mod findings;
 pub mod gate;
 pub mod limits;
+mod modules;
 pub(crate) mod numbers;
 pub mod proposal;
 mod rules;

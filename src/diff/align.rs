@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::signature::Signatures;
+use super::signature::{Operand, Signatures};
 
 /// For each node of the first model its counterpart in the second, and the reverse.
 pub(crate) struct Alignment {
@@ -11,19 +11,58 @@ pub(crate) struct Alignment {
     pub(crate) to_before: Vec<Option<usize>>,
 }
 
-/// Aligns two models: first by all that stands around a node, wherever it stands, then by less and less, in the order in
-/// which nodes run.
+/// Aligns two models. What nodes are decides first, whatever their place in the file: from the inputs down and from the
+/// outputs up, a node is that of the other model which stands at the same place and is alike to the last shape, or in all
+/// that another input size leaves; then the same design in other widths is recognized. What edits on both sides cut off is
+/// aligned in the order in which nodes run. Names decide between nodes that are else alike.
 pub(super) fn align(before: &Signatures, after: &Signatures) -> Alignment {
     let mut alignment = Alignment::new(before.own.len(), after.own.len());
-    alignment.same(&before.whole, &after.whole);
-    alignment.same(&before.above, &after.above);
-    alignment.same(&before.below, &after.below);
+    let spread = |alignment: &mut Alignment, levels: &[Level]| {
+        levels.iter().for_each(|level| alignment.spread(before, after, *level));
+    };
+    spread(&mut alignment, &[|of| &of.own, |of| &of.form, |of| &of.design]);
     alignment.in_order(&before.near, &after.near);
-    alignment.in_order(&before.own, &after.own);
+    spread(&mut alignment, &[|of| &of.own, |of| &of.form, |of| &of.kind]);
+    alignment.in_order(&before.form, &after.form);
     alignment.in_order(&before.place, &after.place);
     alignment.in_order(&before.kind, &after.kind);
     alignment.in_order(&before.op, &after.op);
     alignment
+}
+
+/// One of the hashes that nodes have.
+type Level = fn(&Signatures) -> &[u64];
+
+/// What stands on one side of a node, in the places of one of the models: what it reads, or what reads it, and as which
+/// operand.
+pub(super) type Around = Vec<(Operand, usize)>;
+
+/// What stands on one side of a node, in the places of the other model that a function gives.
+type Look = fn(&Signatures, usize, &dyn Fn(usize) -> Option<usize>) -> Option<Around>;
+
+/// What stands before a node, in the places of the other model, or as they are; `None` where something there has no
+/// counterpart.
+pub(super) fn above(of: &Signatures, at: usize, other: &dyn Fn(usize) -> Option<usize>) -> Option<Around> {
+    let operand = |operand: &Operand| match *operand {
+        Operand::Node(producer, output) => Some((Operand::Node(other(producer)?, output), 0)),
+        operand => Some((operand, 0)),
+    };
+    let mut around: Around = of.operands[at].iter().map(operand).collect::<Option<_>>()?;
+    if of.commutes[at] {
+        around.sort_unstable();
+    }
+    Some(around)
+}
+
+/// As [`above`], what stands behind it. `None`, too, where nothing does.
+fn below(of: &Signatures, at: usize, other: &dyn Fn(usize) -> Option<usize>) -> Option<Around> {
+    let reader =
+        |(reader, output, place): &(usize, usize, usize)| Some((Operand::Node(other(*reader)?, *output), *place));
+    let mut around: Around = of.readers[at].iter().map(reader).collect::<Option<_>>()?;
+    around.sort_unstable();
+    let given = of.given[at].iter().enumerate();
+    around.extend(given.filter_map(|(output, given)| Some((Operand::Output((*given)?), output))));
+    (!around.is_empty()).then_some(around)
 }
 
 impl Alignment {
@@ -37,16 +76,51 @@ impl Alignment {
         self.to_before[after] = Some(before);
     }
 
-    /// Pairs nodes of the same hash wherever they stand, the first with the first.
-    fn same(&mut self, before: &[u64], after: &[u64]) {
-        let mut places: FxHashMap<u64, std::collections::VecDeque<usize>> = FxHashMap::default();
-        for (at, hash) in after.iter().enumerate().filter(|(at, _)| self.to_before[*at].is_none()) {
-            places.entry(*hash).or_default().push_back(at);
+    /// Pairs nodes of the same hash whose surroundings on one side are paired, down and up again, until there are no more.
+    fn spread(&mut self, before: &Signatures, after: &Signatures, level: Level) {
+        loop {
+            let open = self.open();
+            self.sweep(before, after, level, true);
+            self.sweep(before, after, level, false);
+            if self.open() == open {
+                return;
+            }
         }
-        for (at, hash) in before.iter().enumerate() {
-            if self.to_after[at].is_none()
-                && let Some(other) = places.get_mut(hash).and_then(std::collections::VecDeque::pop_front)
-            {
+    }
+
+    /// Nodes without a counterpart.
+    fn open(&self) -> usize {
+        self.to_after.iter().filter(|other| other.is_none()).count()
+    }
+
+    /// Pairs nodes of the same hash that read the same, or that the same read.
+    fn sweep(&mut self, before: &Signatures, after: &Signatures, level: Level, down: bool) {
+        let (old, new) = (level(before), level(after));
+        let around: Look = if down { above } else { below };
+        let mut places: FxHashMap<(u64, Around), Vec<usize>> = FxHashMap::default();
+        for at in (0..new.len()).filter(|at| self.to_before[*at].is_none()) {
+            if let Some(around) = around(after, at, &|place| Some(place)) {
+                places.entry((new[at], around)).or_default().push(at);
+            }
+        }
+        for step in 0..old.len() {
+            let at = if down { step } else { old.len() - 1 - step };
+            if self.to_after[at].is_some() {
+                continue;
+            }
+            let Some(around) = around(before, at, &|place| self.to_after[place]) else { continue };
+            let Some(found) = places.get_mut(&(old[at], around)) else { continue };
+            // Of several that are alike, the one that goes on like this one.
+            let like = |other: &usize| {
+                (
+                    before.whole[at] == after.whole[*other],
+                    before.near[at] == after.near[*other],
+                    before.place[at] == after.place[*other],
+                )
+            };
+            let best = (0..found.len()).rev().max_by_key(|place| like(&found[*place]));
+            if let Some(best) = best {
+                let other = found.remove(best);
                 self.pair(at, other);
             }
         }
@@ -83,5 +157,47 @@ impl Alignment {
                 }
             }
         }
+    }
+}
+
+/// The furthest that a run of nodes slides.
+const FAR: usize = 64;
+
+/// What came between nodes that are alike may as well stand a few nodes further: it slides to where it is of the fewest
+/// blocks, as a text that was put in between equal lines is shown as whole paragraphs. Each side has its nodes' hashes and
+/// blocks.
+pub(super) fn slide(alignment: &mut Alignment, before: (&[u64], &[String]), after: (&[u64], &[String])) {
+    slide_one(&mut alignment.to_before, &mut alignment.to_after, after);
+    slide_one(&mut alignment.to_after, &mut alignment.to_before, before);
+}
+
+/// Slides the runs of one side that have no counterpart; `to_other` is its side of the alignment.
+fn slide_one(to_other: &mut [Option<usize>], from_other: &mut [Option<usize>], (own, blocks): (&[u64], &[String])) {
+    let count = to_other.len();
+    let mut at = 0;
+    while at < count {
+        if to_other[at].is_some() {
+            at += 1;
+            continue;
+        }
+        let end = (at..count).find(|place| to_other[*place].is_some()).unwrap_or(count);
+        let length = end - at;
+        let cuts = |start: usize| blocks[start..start + length].windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let up =
+            (1..=FAR.min(at)).take_while(|by| to_other[at - by].is_some() && own[at - by] == own[end - by]).count();
+        let down = (1..=FAR.min(count - end))
+            .take_while(|by| to_other[end + by - 1].is_some() && own[at + by - 1] == own[end + by - 1])
+            .count();
+        let starts = (at - up..=at + down).map(|start| (cuts(start), start.abs_diff(at), start));
+        let start = starts.min().map_or(at, |(_, _, start)| start);
+        let mut hand_over = |from: usize, to: usize| {
+            to_other[to] = to_other[from].take();
+            if let Some(other) = to_other[to] {
+                from_other[other] = Some(to);
+            }
+        };
+        (start..at).rev().for_each(|place| hand_over(place, place + length));
+        (at..start).for_each(|place| hand_over(place + length, place));
+        at = end.max(start + length);
     }
 }

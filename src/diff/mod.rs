@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{self, Counts, METRICS, Unit};
+use crate::cost::{Counts, METRICS, Unit};
 use crate::dim::Dim;
 use crate::report::{Report, TensorType};
-use crate::summary::levels;
 
 pub(crate) mod align;
+mod blocks;
+mod compare;
 pub(crate) mod signature;
 pub(crate) mod symbols;
 
-use align::{Alignment, align};
+use align::{Alignment, align, slide};
+use blocks::blocks;
+use compare::Compare;
 use signature::{Node, signatures};
 use symbols::Symbols;
 
@@ -97,6 +100,8 @@ pub struct Pair {
     pub before: Option<Place>,
     /// In the second model.
     pub after: Option<Place>,
+    /// Whether it reads, or gives as the model's output, something else than before: what it costs may be the same.
+    pub rewired: bool,
 }
 
 /// A node as a diff names it.
@@ -112,7 +117,32 @@ pub struct Place {
 
 /// What changed from one model to another.
 pub fn diff(before: &Report, after: &Report) -> Diff {
-    let mut symbols = Symbols::of_inputs(&before.model.inputs, &after.model.inputs);
+    let names = |tensors: &[TensorType]| tensors.iter().map(|tensor| tensor.name.clone()).collect::<Vec<_>>();
+    let [old, new] = [before, after].map(|report| [&report.model.inputs, &report.model.outputs].map(|of| names(of)));
+    let by_place = against(before, after, &old, &new);
+    // Inputs and outputs may have changed places, or names: what leaves less changed is right.
+    let mut places = new.clone();
+    for (new, old) in places.iter_mut().zip(&old) {
+        if new.len() == old.len() && old.iter().all(|name| new.contains(name)) {
+            new.clone_from(old);
+        }
+    }
+    match places == new || by_place.changes.is_empty() {
+        true => by_place,
+        false => {
+            let by_name = against(before, after, &old, &places);
+            if by_name.changes.len() < by_place.changes.len() { by_name } else { by_place }
+        }
+    }
+}
+
+/// What changed where inputs and outputs at the same place of these lists are the same.
+fn against(before: &Report, after: &Report, old_ends: &[Vec<Arc<str>>; 2], new_ends: &[Vec<Arc<str>>; 2]) -> Diff {
+    let (old_shapes, new_shapes) = (shapes(before), shapes(after));
+    let inputs = |ends: &[Arc<str>], shapes: &FxHashMap<&str, &'_ TensorType>| {
+        ends.iter().filter_map(|name| shapes.get(&**name).copied()).cloned().collect::<Vec<_>>()
+    };
+    let mut symbols = Symbols::of_inputs(&inputs(&old_ends[0], &old_shapes), &inputs(&new_ends[0], &new_shapes));
     let old = nodes(before, &|dim| dim.clone());
     let new = nodes(after, &|dim| dim.clone());
     let (old_data, new_data) = (data_symbols(before), data_symbols(after));
@@ -120,34 +150,32 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
         Some(_) => dim.clone(),
         None => dim.substitute(&|name| data.contains(name).then(|| Dim::data("?"))),
     };
-    let names = |report: &Report| report.model.outputs.iter().map(|output| output.name.clone()).collect::<Vec<_>>();
-    let old_signatures = signatures(&old, &before.tensors, &names(before), &|dim| erase(dim, &old_data));
+    let old_signatures = signatures(&old, &before.tensors, &old_ends[0], &old_ends[1], &|dim| erase(dim, &old_data));
     let of_new = |dim: &Dim| symbols.translate(&erase(dim, &new_data));
-    let new_signatures = signatures(&new, &after.tensors, &names(after), &of_new);
-    let alignment = align(&old_signatures, &new_signatures);
-    let (old_shapes, new_shapes) = (shapes(before), shapes(after));
+    let new_signatures = signatures(&new, &after.tensors, &new_ends[0], &new_ends[1], &of_new);
+    let mut alignment = align(&old_signatures, &new_signatures);
+    let labels = blocks(before, after);
+    slide(&mut alignment, (&old_signatures.own, &labels[0]), (&new_signatures.own, &labels[1]));
     for (at, other) in alignment.to_after.iter().enumerate().filter_map(|(at, other)| Some((at, (*other)?))) {
         for (old, new) in old[at].row.outputs.iter().zip(&new[other].row.outputs) {
             if let (Some(old), Some(new)) = (old_shapes.get(&**old), new_shapes.get(&**new)) {
                 symbols.unify(old, new);
             }
         }
+        symbols.unify_counts(&old[at].counts, &new[other].counts);
     }
     symbols.close(after);
     let new = nodes(after, &|dim| symbols.translate(dim));
     let items = items(&alignment);
-    let differs = |item: &Item, but: Option<usize>| match *item {
-        (Some(at), Some(other)) => {
-            let counts = old[at].counts.iter().zip(&new[other].counts).enumerate();
-            let other_counts = counts.filter(|(metric, _)| Some(*metric) != but).any(|(_, (old, new))| old != new);
-            other_counts || old_signatures.result[at] != new_signatures.result[other]
-        }
-        _ => true,
+    let compare = Compare {
+        old: &old,
+        new: &new,
+        alignment: &alignment,
+        signatures: [&old_signatures, &new_signatures],
+        moved: BTreeSet::new(),
     };
-    let is_same = |item: &Item| !differs(item, None);
-    // Exporters share settings, or repeat them: such nodes by themselves are no blocks that changed.
-    let constants = cost::index_of("constants");
-    let of_constants = |item: &Item| !differs(item, constants);
+    let moved = compare.moved(&items);
+    let compare = Compare { moved, ..compare };
     let place = |node: &Node<'_>, shapes: &FxHashMap<&str, &TensorType>, dim: &dyn Fn(&Dim) -> Dim| {
         let shape = node.row.outputs.first().and_then(|name| shapes.get(&**name)?.shape.as_ref());
         Place {
@@ -159,16 +187,15 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
     let change = |items: &[Item], scope: String| {
         let mut delta = Counts::zero();
         let mut pairs = Vec::with_capacity(items.len());
-        for (at, other) in items {
-            let (old_node, new_node) = (at.map(|at| &old[at]), other.map(|other| &new[other]));
-            for (metric, delta) in delta.0.iter_mut().enumerate() {
-                let count = |node: Option<&Node<'_>>| node.and_then(|node| node.counts[metric].clone());
-                let (less, more) = (count(old_node), count(new_node));
-                *delta = delta.take().map(|delta| delta + more.unwrap_or(Dim::ZERO) - less.unwrap_or(Dim::ZERO));
+        for item in items {
+            let (old_node, new_node) = (item.0.map(|at| &old[at]), item.1.map(|other| &new[other]));
+            for (delta, more) in delta.0.iter_mut().zip(compare.deltas(item)) {
+                *delta = delta.take().map(|delta| delta + more);
             }
             pairs.push(Pair {
                 before: old_node.map(|node| place(node, &old_shapes, &|dim| dim.clone())),
                 after: new_node.map(|node| place(node, &new_shapes, &|dim| symbols.translate(dim))),
+                rewired: compare.is_rewired(item),
             });
         }
         let kind = match () {
@@ -178,20 +205,31 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
         };
         Change { kind, scope, nodes: pairs, delta }
     };
-    let scopes = (scopes(before), scopes(after));
-    let scope_of = |item: Item| match item {
-        (_, Some(other)) => scopes.1[other],
-        (Some(at), None) => scopes.0[at],
+    let block_of = |item: &Item| match *item {
+        (_, Some(other)) => &*labels[1][other],
+        (Some(at), None) => &*labels[0][at],
         (None, None) => "",
     };
-    let mut changes = Vec::new();
+    let mut parts: Vec<(&str, Vec<Item>)> = Vec::new();
+    let mut places: FxHashMap<&str, usize> = FxHashMap::default();
     let mut constants_alone: Vec<Item> = Vec::new();
-    for run in items.split(|item| is_same(item)).filter(|run| !run.is_empty()) {
-        match run.iter().all(of_constants) {
-            true => constants_alone.extend(run),
-            false => modules(run, 0, &scope_of, &mut |items, scope| changes.push(change(items, scope))),
+    for run in items.split(|item| compare.is_same(item)).filter(|run| !run.is_empty()) {
+        // Exporters share settings, or repeat them: such nodes by themselves are no blocks that changed.
+        if run.iter().all(|item| compare.is_of_constants(item)) {
+            constants_alone.extend(run);
+            continue;
+        }
+        // What changed in a block is one change, whatever stayed between.
+        for part in run.chunk_by(|a, b| block_of(a) == block_of(b)) {
+            let block = block_of(&part[0]);
+            let place = if block.is_empty() { parts.len() } else { *places.entry(block).or_insert(parts.len()) };
+            if place == parts.len() {
+                parts.push((block, Vec::new()));
+            }
+            parts[place].1.extend(part);
         }
     }
+    let mut changes: Vec<Change> = parts.iter().map(|(block, part)| change(part, block.to_string())).collect();
     if !constants_alone.is_empty() {
         changes.push(change(&constants_alone, String::new()));
     }
@@ -202,7 +240,7 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
         after: side(after),
         totals: totals(before, after, &symbols),
         changes,
-        unchanged: items.iter().filter(|item| is_same(item)).count(),
+        unchanged: items.iter().filter(|item| compare.is_same(item)).count(),
         incomplete: METRICS.iter().map(|metric| metric.key).filter(missing).collect(),
     }
 }
@@ -211,10 +249,6 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
 fn nodes<'r>(report: &'r Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Node<'r>> {
     let rows = report.nodes.iter().filter(|row| !row.alternative);
     rows.map(|row| Node { row, counts: row.counts.0.iter().map(|count| count.as_ref().map(dim)).collect() }).collect()
-}
-
-fn scopes(report: &Report) -> Vec<&str> {
-    report.nodes.iter().filter(|row| !row.alternative).map(|row| &*row.scope).collect()
 }
 
 fn data_symbols(report: &Report) -> BTreeSet<Arc<str>> {
@@ -252,39 +286,6 @@ pub(crate) fn items(alignment: &Alignment) -> Vec<Item> {
         add_gone(&mut items, Some(other));
     }
     items
-}
-
-/// The most nodes that a change has where their modules tell smaller ones apart.
-const BLOCK: usize = 16;
-
-/// So many nodes on average make the modules of a run changes of their own.
-const MODULE: usize = 4;
-
-/// Cuts a run of changed nodes into modules; `add` gets each with its path.
-pub(crate) fn modules<'s>(
-    run: &[Item],
-    depth: usize,
-    scope: &dyn Fn(Item) -> &'s str,
-    add: &mut dyn FnMut(&[Item], String),
-) {
-    let level = |item: &Item, depth: usize| levels(scope(*item)).nth(depth).map(str::to_string);
-    let Some(first) = run.first() else { return };
-    // The levels that all of them share.
-    let mut shared = depth;
-    while let Some(name) = level(first, shared)
-        && run.iter().all(|item| level(item, shared).as_deref() == Some(&name))
-    {
-        shared += 1;
-    }
-    let ends = run.iter().all(|item| level(item, shared).is_none());
-    let parts: Vec<&[Item]> = run.chunk_by(|a, b| level(a, shared) == level(b, shared)).collect();
-    if ends || (run.len() <= BLOCK && run.len() < MODULE * parts.len()) || parts.len() == 1 {
-        let path = scope(*first);
-        let separator = if path.contains('/') { "/" } else { "." };
-        add(run, levels(path).take(shared).collect::<Vec<_>>().join(separator));
-        return;
-    }
-    parts.into_iter().for_each(|part| modules(part, shared, scope, add));
 }
 
 fn totals(before: &Report, after: &Report, symbols: &Symbols) -> Vec<Total> {

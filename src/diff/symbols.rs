@@ -14,12 +14,13 @@ pub(crate) struct Symbols {
 }
 
 impl Symbols {
-    /// The dimensions of inputs at the same place are the same.
-    pub(crate) fn of_inputs(before: &[TensorType], after: &[TensorType]) -> Symbols {
+    /// The dimensions of tensors at the same place of these lists are the same.
+    pub(crate) fn of_inputs<'t>(
+        before: impl IntoIterator<Item = &'t TensorType>,
+        after: impl IntoIterator<Item = &'t TensorType>,
+    ) -> Symbols {
         let mut symbols = Symbols::default();
-        for (old, new) in before.iter().zip(after) {
-            symbols.unify(old, new);
-        }
+        before.into_iter().zip(after).for_each(|(old, new)| symbols.unify(old, new));
         symbols
     }
 
@@ -36,6 +37,23 @@ impl Symbols {
             {
                 self.names.insert(new_name, old.clone());
             }
+        }
+    }
+
+    /// A size that the data decide and that stands in counts alone (how often a loop runs) is the same where the counts of
+    /// two nodes that correspond have one each that is in no shape.
+    pub(crate) fn unify_counts(&mut self, before: &[Option<Dim>], after: &[Option<Dim>]) {
+        let open = |counts: &[Option<Dim>], is_known: &dyn Fn(&Arc<str>) -> bool| {
+            let mut names = BTreeSet::new();
+            counts.iter().flatten().filter(|dim| dim.as_int().is_none()).for_each(|dim| dim.data_symbols(&mut names));
+            let mut open = names.into_iter().filter(|name| !is_known(name));
+            open.next().filter(|_| open.next().is_none())
+        };
+        let old = open(before, &|name| self.taken.contains(name));
+        let new = open(after, &|name| self.names.contains_key(name));
+        if let (Some(old), Some(new)) = (old, new) {
+            self.names.insert(new, Dim::data(&old));
+            self.taken.insert(old);
         }
     }
 

@@ -8,20 +8,26 @@ use crate::tensor::{DType, Scalar, Shape, Tensor, Value};
 const ONE: &str = "1 per output element";
 
 pub(super) const OPS: &[Op] = &[
-    Op::new("Add", |call| arithmetic(call, add)).flops(ONE, per_output::<1>).in_place(),
-    Op::new("And", |call| logic(call, |a, b| a && b)).flops(ONE, per_output::<1>).in_place(),
+    Op::new("Add", |call| arithmetic(call, add)).flops(ONE, per_output::<1>).in_place().commutes(),
+    Op::new("And", |call| logic(call, |a, b| a && b)).flops(ONE, per_output::<1>).in_place().commutes(),
     Op::new("BitShift", |call| arithmetic(call, |_, _| Scalar::Unknown)).flops(ONE, per_output::<1>).in_place(),
     Op::new("BitwiseAnd", |call| arithmetic(call, |a, b| bits(a, b, |a, b| a & b)))
         .flops(ONE, per_output::<1>)
-        .in_place(),
+        .in_place()
+        .commutes(),
     Op::new("BitwiseOr", |call| arithmetic(call, |a, b| bits(a, b, |a, b| a | b)))
         .flops(ONE, per_output::<1>)
-        .in_place(),
+        .in_place()
+        .commutes(),
     Op::new("BitwiseXor", |call| arithmetic(call, |a, b| bits(a, b, |a, b| a ^ b)))
         .flops(ONE, per_output::<1>)
-        .in_place(),
+        .in_place()
+        .commutes(),
     Op::new("Div", divide).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Equal", |call| comparison(call, |order| order.is_eq(), true)).flops(ONE, per_output::<1>).in_place(),
+    Op::new("Equal", |call| comparison(call, |order| order.is_eq(), true))
+        .flops(ONE, per_output::<1>)
+        .in_place()
+        .commutes(),
     Op::new("Greater", |call| comparison(call, |order| order.is_gt(), false)).flops(ONE, per_output::<1>).in_place(),
     Op::new("GreaterOrEqual", |call| comparison(call, |order| order.is_ge(), true))
         .flops(ONE, per_output::<1>)
@@ -30,23 +36,29 @@ pub(super) const OPS: &[Op] = &[
     Op::new("LessOrEqual", |call| comparison(call, |order| order.is_le(), true)).flops(ONE, per_output::<1>).in_place(),
     Op::new("Max", |call| variadic(call, maximum))
         .flops("operands − 1 per output element", operands_less_one)
-        .in_place(),
+        .in_place()
+        .commutes(),
     Op::new("Mean", |call| variadic(call, |_, _| Scalar::Unknown))
         .flops("operands per output element: additions and one division", |call, outputs| {
             Ok(elements(outputs, 0)? * call.inputs.len() as i64)
         })
-        .in_place(),
+        .in_place()
+        .commutes(),
     Op::new("Min", |call| variadic(call, minimum))
         .flops("operands − 1 per output element", operands_less_one)
-        .in_place(),
+        .in_place()
+        .commutes(),
     Op::new("Mod", modulo).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Mul", |call| arithmetic(call, multiply)).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Or", |call| logic(call, |a, b| a || b)).flops(ONE, per_output::<1>).in_place(),
+    Op::new("Mul", |call| arithmetic(call, multiply)).flops(ONE, per_output::<1>).in_place().commutes(),
+    Op::new("Or", |call| logic(call, |a, b| a || b)).flops(ONE, per_output::<1>).in_place().commutes(),
     Op::new("Pow", |call| arithmetic(call, power)).flops(ONE, per_output::<1>).in_place(),
     Op::new("Sub", |call| arithmetic(call, subtract)).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Sum", |call| variadic(call, add)).flops("operands − 1 per output element", operands_less_one).in_place(),
+    Op::new("Sum", |call| variadic(call, add))
+        .flops("operands − 1 per output element", operands_less_one)
+        .in_place()
+        .commutes(),
     Op::new("Where", choose).flops(ONE, per_output::<1>).in_place(),
-    Op::new("Xor", |call| logic(call, |a, b| a != b)).flops(ONE, per_output::<1>).in_place(),
+    Op::new("Xor", |call| logic(call, |a, b| a != b)).flops(ONE, per_output::<1>).in_place().commutes(),
 ];
 
 fn operands_less_one(call: &Call, outputs: &[Value]) -> Result<Dim> {

@@ -240,6 +240,8 @@ pub struct Op {
     pub random: bool,
     /// Its folded output is a generated weight: a leaf of its own.
     pub generates: bool,
+    /// Its operands may stand in any order.
+    pub commutes: bool,
     /// What the guidelines ask of a convolution; `None` where the operator is none.
     pub convolution: Option<ConvolutionFn>,
     /// The operator type with what tells its uses apart in a table: `Conv 1×1`.
@@ -264,6 +266,7 @@ impl Op {
             shape_only: false,
             random: false,
             generates: false,
+            commutes: false,
             convolution: None,
             kind: None,
             module: Module::No,
@@ -323,6 +326,11 @@ impl Op {
     /// Reads shapes alone.
     pub const fn shape_only(self) -> Op {
         Op { shape_only: true, ..self }
+    }
+
+    /// Gives the same whatever the order of its operands.
+    pub const fn commutes(self) -> Op {
+        Op { commutes: true, ..self }
     }
 
     /// Never folded.

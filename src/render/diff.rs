@@ -138,16 +138,27 @@ fn chosen<'d>(diff: &'d Diff, style: &Style) -> (Vec<&'d Change>, Vec<&'d Change
     (shown, rest)
 }
 
+/// A part of a difference in per cent; empty where it is a large part of a small difference, which says nothing.
+pub(super) fn part(share: f64) -> String {
+    let text = format!("{:.1}", 100.0 * share.abs());
+    match () {
+        () if share.abs() >= 10.0 => String::new(),
+        () if share < 0.0 && text != "0.0" => format!("−{text}"),
+        () => text,
+    }
+}
+
 /// The deltas of changes together, each with its part in the difference of the totals.
 fn deltas(diff: &Diff, changes: &[&Change], style: &Style) -> Vec<(String, String)> {
     let delta = |key: &&str| {
         let at = crate::cost::index_of(key)?;
         let sum: Dim = changes.iter().filter_map(|change| change.delta.0[at].as_ref()).sum();
         let share: Option<f64> = changes.iter().map(|change| diff.share(change, at)).sum();
-        // A small difference of large parts has shares that say nothing.
-        let share = share.filter(|share| share.abs() < 10.0 && sum != Dim::ZERO);
-        let share = share.map(|share| format!("{:.1} %", 100.0 * share).replace('-', "−")).unwrap_or_default();
-        Some((signed(Some(&sum), METRICS[at].unit, style.exact), share))
+        let share = share.filter(|_| sum != Dim::ZERO).map(part).filter(|share| !share.is_empty());
+        Some((
+            signed(Some(&sum), METRICS[at].unit, style.exact),
+            share.map(|share| format!("{share} %")).unwrap_or_default(),
+        ))
     };
     SHOWN.iter().filter_map(delta).collect()
 }
@@ -161,6 +172,9 @@ fn pair(pair: &Pair) -> String {
         _ => String::new(),
     };
     let text = match (&pair.before, &pair.after) {
+        (Some(before), Some(after)) if pair.rewired && before.kind == after.kind && before.shape == after.shape => {
+            format!("{}{} in another place", after.kind, shape(after))
+        }
         (Some(before), Some(after)) if before.kind == after.kind && before.shape == after.shape => {
             format!("{}{}", after.kind, shape(after))
         }

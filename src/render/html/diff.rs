@@ -4,7 +4,7 @@ use super::{Cell, page, section, table};
 use crate::diff::Diff;
 use crate::dim::Dim;
 use crate::render::Style;
-use crate::render::diff::{described, mark, place, signed, summary, totals};
+use crate::render::diff::{described, mark, part, place, signed, summary, totals};
 
 /// Metrics of the table of changes.
 const COLUMNS: &[&str] = &["macs", "flops", "params", "memory_access_bytes"];
@@ -36,8 +36,8 @@ pub(in crate::render) fn diff(diff: &Diff, style: &Style) -> String {
                 let delta = change.delta.0[at].as_ref();
                 let value = delta.and_then(Dim::as_int).map(|delta| delta as f64);
                 row.push(Cell::Number(signed(delta, crate::cost::METRICS[at].unit, style.exact), value));
-                let share = diff.share(change, at).map(|share| 100.0 * share);
-                row.push(Cell::Number(share.map(|share| format!("{share:.1}")).unwrap_or_default(), share));
+                let share = diff.share(change, at);
+                row.push(Cell::Number(share.map(part).unwrap_or_default(), share));
             }
             row.push(Cell::Text(described(change)));
             row
