@@ -316,7 +316,7 @@ impl Reader<'_> {
             if let Some(text) = text {
                 let most = parse(&text.value, column).map_err(|reason| at(text, reason))?;
                 let line = key.referenced.line();
-                into.push(Allowed { gauge: place, most, text: text.value.trim().to_string(), line });
+                into.push(Allowed { gauge: place, most, text: text.value.trim().into(), line });
             }
         }
         into.sort_by_key(|allowed| allowed.gauge);

@@ -1,6 +1,7 @@
 //! What is allowed: a budget bounds a number itself, a limit its growth against the baseline.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::columns::{self, Better, Column, Needs, Number, Unit};
 use crate::dim::Dim;
@@ -51,7 +52,7 @@ pub struct Allowed<T> {
     /// What is allowed.
     pub most: T,
     /// The same as it was written.
-    pub text: String,
+    pub text: Arc<str>,
     /// The line of the file.
     pub line: u64,
 }

@@ -57,16 +57,16 @@ impl ConfigArgs {
         Ok(config)
     }
 
-    /// Checks the models, with a bar on a terminal.
-    pub(crate) fn check(&self, config: &Config, baseline: Option<&Baseline>, bless: bool) -> Outcome {
+    /// Runs through the models, with a bar on a terminal.
+    pub(crate) fn ask<T>(&self, count: usize, baseline: Option<&Baseline>, run: impl FnOnce(&Question) -> T) -> T {
         let bar = match std::io::stderr().is_terminal() {
-            true => indicatif::ProgressBar::new(config.targets.len() as u64),
+            true => indicatif::ProgressBar::new(count as u64),
             false => indicatif::ProgressBar::hidden(),
         };
         let open = |path: &Path| if self.no_mmap { Model::read_file(path) } else { Model::open(path) };
-        let outcome = check(config, &Question { baseline, bless, open: &open, done: &|| bar.inc(1) });
+        let done = run(&Question { baseline, open: &open, done: &|| bar.inc(1) });
         bar.finish_and_clear();
-        outcome
+        done
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
         }
     }
     let baseline = Baseline::read(&config.baseline)?;
-    let outcome = args.config.check(&config, baseline.as_ref(), false);
+    let outcome = args.config.ask(config.targets.len(), baseline.as_ref(), |question| check(&config, question));
     let file_style =
         lwstat::render::Style { color: false, width: 100, ..style(&args.output, plain(), args.exact, None) };
     for (render, path) in &reports {

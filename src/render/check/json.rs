@@ -161,11 +161,11 @@ fn finding(finding: &Finding) -> OneFinding<'_> {
 
 fn number(measured: &Measured) -> OneNumber<'_> {
     OneNumber {
-        metric: &measured.key,
+        metric: &measured.gauge.key,
         value: value(measured.value.as_ref()),
         baseline: value(measured.baseline.as_ref()),
-        budget: given(&measured.budget),
-        limit: given(&measured.limit),
+        budget: measured.budget.as_deref(),
+        limit: measured.limit.as_deref(),
     }
 }
 
@@ -189,5 +189,6 @@ pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
         models: outcome.models.iter().map(model).collect(),
         other: outcome.other.iter().map(finding).collect(),
     };
-    format!("{:#}\n", serde_json::json!(check))
+    // Nothing in it refuses to be written.
+    serde_json::to_string_pretty(&check).unwrap_or_default() + "\n"
 }

@@ -23,7 +23,7 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
     let mut table = String::new();
     for model in rows.iter().take(ROWS) {
         for measured in &model.measured {
-            let of = |finding: &&Finding| finding.metric == measured.key;
+            let of = |finding: &&Finding| finding.metric == measured.gauge.key;
             let level = model.findings.iter().filter(of).map(|finding| finding.level).max();
             if level.is_some() || differs(measured) {
                 table += &row(model, measured, level, style);
@@ -68,19 +68,15 @@ fn mark(level: Option<Level>) -> &'static str {
 }
 
 fn row(model: &Checked, measured: &Measured, level: Option<Level>, style: &Style) -> String {
-    let number = |number| escape(&shown(number, &measured.unit, style.exact));
+    let number = |number| escape(&shown(number, &measured.gauge.unit, style.exact));
     let mut allowed = Vec::new();
-    if !measured.budget.is_empty() {
-        allowed.push(format!("≤ {}", measured.budget));
-    }
-    if !measured.limit.is_empty() {
-        allowed.push(format!("+{}", measured.limit.trim_start_matches('+')));
-    }
+    allowed.extend(measured.budget.as_ref().map(|budget| format!("≤ {budget}")));
+    allowed.extend(measured.limit.as_ref().map(|limit| format!("+{}", limit.trim_start_matches('+'))));
     format!(
         "| {} | {} | {} | {} | {} | {} | {} |\n",
         mark(level),
         escape(&model.key),
-        escape(&measured.key),
+        escape(&measured.gauge.key),
         number(measured.baseline.as_ref()),
         number(measured.value.as_ref()),
         change(measured),

@@ -110,7 +110,7 @@ fn change(measured: &Measured) -> String {
 /// Whether a number that has a limit is less than in the baseline.
 fn is_cheaper(measured: &Measured) -> bool {
     let both = measured.baseline.as_ref().and_then(Number::real).zip(measured.value.as_ref().and_then(Number::real));
-    !measured.limit.is_empty() && both.is_some_and(|(old, new)| new < old)
+    measured.limit.is_some() && both.is_some_and(|(old, new)| new < old)
 }
 
 fn models(count: usize) -> String {
