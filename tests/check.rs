@@ -10,6 +10,8 @@ mod folder;
 #[cfg(unix)]
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/latency.rs"]
+mod latency;
 #[path = "check/many.rs"]
 mod many;
 #[cfg(unix)]
@@ -154,6 +156,16 @@ fn what_cannot_be_judged_exits_2() {
         (entry("figures: hold"), "none are on record for \"net\""),
         (entry("inputs: {x: 1×a}"), "\"1×a\" is no shape"),
         (entry("inputs: {y: 1x8x16x16}"), "\"y\""),
+        (
+            entry("latency: {against: '', most: 1}"),
+            "the path is empty: name the model that is measured beside this one",
+        ),
+        (entry("latency: {against: other.onnx}"), "missing field `most`"),
+        (entry("latency: {against: other.onnx, most: 0}"), "line 3, column 42: most is how many times as long"),
+        (entry("latency: {against: other.onnx, most: .inf}"), "write 1.1"),
+        (entry("latency: {against: other.onnx, most: 1, runs: 7}"), "fewer than 8 rounds do not bound a median"),
+        (entry("latency: {against: other.onnx, most: 1, threads: 0}"), "threads are 1 to 1024"),
+        (entry("latency: {against: other.onnx, mots: 1}"), "(did you mean \"most\"?)"),
         (entry("limits: {macs: 0}"), "there are limits, but no baseline lwstat.baseline.json; run lwstat bless"),
         ("models: [{path: gone.onnx}]".into(), "gone.onnx: no such file or directory; mend the model or its entry"),
         ("models: [{path: 'gone*.onnx'}]".into(), "gone*.onnx: no file matches this pattern"),
@@ -346,13 +358,15 @@ fn configurations_follow_the_schema() {
     let own = std::fs::read_to_string(format!("{root}/lwstat.yaml")).unwrap();
     let full = "baseline: b.json\ndefaults: {coverage: exact, from: 3, warn: {limits: {macs: +1 %}}}\nmodels: [{path: a, \
                 name: b, as: c, inputs: {x: 1x2}, dims: {n: 1}, budget: {macs: 3, G1: 5 %, params: null}, deny: [all], \
-                device: d, figures: hold}]";
+                device: d, figures: hold, latency: {against: r, most: 1.1, threads: 2, runs: 8}, warn: {latency: null}}]";
     for (text, valid) in [
         (&*own, true),
         (full, true),
         ("models: [{path: a, budget: {mcas: 3}}]", false),
         ("models: [{path: a, bugdet: {macs: 3}}]", false),
         ("models: [{budget: {macs: 3}}]", false),
+        ("models: [{path: a, latency: {against: r}}]", false),
+        ("models: [{path: a, latency: {against: r, most: 1, run: 8}}]", false),
     ] {
         let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
         let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();

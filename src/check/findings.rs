@@ -38,12 +38,22 @@ pub enum Rule {
     Guideline,
     /// That published figures hold.
     Figure,
+    /// The most that a latency may be.
+    Latency,
 }
 
 impl Rule {
     /// All of them, in their order.
-    pub const ALL: [Rule; 7] =
-        [Rule::Input, Rule::Coverage, Rule::Budget, Rule::Limit, Rule::Device, Rule::Guideline, Rule::Figure];
+    pub const ALL: [Rule; 8] = [
+        Rule::Input,
+        Rule::Coverage,
+        Rule::Budget,
+        Rule::Limit,
+        Rule::Device,
+        Rule::Guideline,
+        Rule::Figure,
+        Rule::Latency,
+    ];
 
     /// Its name, as reports have it.
     pub fn id(self) -> &'static str {
@@ -55,6 +65,7 @@ impl Rule {
             Rule::Device => "device",
             Rule::Guideline => "guideline",
             Rule::Figure => "figure",
+            Rule::Latency => "latency",
         }
     }
 
@@ -68,6 +79,7 @@ impl Rule {
             Rule::Device => "The model fits the device.",
             Rule::Guideline => "ShuffleNetV2's guidelines are kept.",
             Rule::Figure => "Published figures hold.",
+            Rule::Latency => "The latency is no more than so many times that of another model.",
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Question<'a> {
     pub baseline: Option<&'a Baseline>,
     /// Opens a model.
     pub open: &'a (dyn Fn(&Path) -> Result<Model> + Sync),
-    /// Called after each model, from any thread.
+    /// Called after each model, from any thread, and once more after it is measured.
     pub done: &'a (dyn Fn() + Sync),
 }
 
@@ -111,20 +111,32 @@ fn each(
     let names = config.targets.iter().flat_map(|target| target.rules.default_sizes.keys());
     let used: BTreeMap<&str, AtomicBool> = names.map(|name| (&**name, AtomicBool::new(false))).collect();
     let all_seen = AtomicBool::new(true);
-    let one = |target: &Target| {
-        let gate = Gate { target, rules: &target.rules, gauges: &gauges, question, bless, used: &used };
-        let (checked, entry) = gate.check(&all_seen);
-        (question.done)();
-        (checked, entry)
+    let gate = |at: usize| {
+        let target = &config.targets[at];
+        Gate { target, rules: &target.rules, gauges: &gauges, question, bless, used: &used }
     };
-    let mut models = Vec::with_capacity(config.targets.len());
-    for targets in config.targets.chunks(CHUNK) {
-        let checked: Vec<(Checked, Option<String>)> = targets.par_iter().map(one).collect();
+    let one = |at: usize| {
+        let checked = gate(at).check(&all_seen);
+        (question.done)();
+        checked
+    };
+    let count = config.targets.len();
+    let mut models = Vec::with_capacity(count);
+    for start in (0..count).step_by(CHUNK) {
+        let chunk = (start..count.min(start + CHUNK)).into_par_iter();
+        let checked: Vec<(Checked, Option<String>)> = chunk.map(one).collect();
         for (model, entry) in checked {
             if let Some(entry) = entry {
                 accept(&model.key, &entry)?;
             }
             models.push(model);
+        }
+    }
+    // Nothing else runs beside what is measured.
+    for (at, checked) in models.iter_mut().enumerate() {
+        if !bless && config.targets[at].rules.is_paced() {
+            gate(at).pace(checked);
+            (question.done)();
         }
     }
     let mut absent = Vec::new();
@@ -213,18 +225,23 @@ impl Gate<'_> {
         Finding { way_on: way_on.to_string(), node, file, ..self.finding(Level::Error, Rule::Input, message) }
     }
 
-    /// Analyzes the model as far as the rules ask for.
-    fn see(&self) -> Result<Seen> {
-        let model = (self.question.open)(&self.target.path)?;
-        let mut bindings: Bindings = self.rules.bindings.clone();
-        model.check_dims(&bindings)?;
+    /// These sizes, and those of the defaults that a model has.
+    pub(super) fn bindings(&self, model: &Model, mut bindings: Bindings) -> Bindings {
         for (name, size) in &self.rules.default_sizes {
             let one = Bindings { sizes: [(name.clone(), *size)].into_iter().collect(), ..Bindings::default() };
-            if absent_dims(&model, &one).is_empty() {
+            if absent_dims(model, &one).is_empty() {
                 self.used.get(&**name).into_iter().for_each(|used| used.store(true, Ordering::Relaxed));
                 bindings.sizes.entry(name.clone()).or_insert(*size);
             }
         }
+        bindings
+    }
+
+    /// Analyzes the model as far as the rules ask for.
+    fn see(&self) -> Result<Seen> {
+        let model = (self.question.open)(&self.target.path)?;
+        model.check_dims(&self.rules.bindings)?;
+        let bindings = self.bindings(&model, self.rules.bindings.clone());
         let tiers = [&self.rules.fail, &self.rules.warn];
         let budgets = tiers.iter().flat_map(|tier| tier.budget.iter().map(|allowed| allowed.gauge));
         let mut used = budgets.chain(tiers.iter().flat_map(|tier| tier.limits.iter().map(|allowed| allowed.gauge)));
@@ -246,7 +263,7 @@ impl Gate<'_> {
     fn judge(&self, seen: &Seen, checked: &mut Checked) {
         if self.rules.ask_nothing() {
             let message = "nothing is asked of it".to_string();
-            let way_on = "give its entry a budget, limits, device, deny or figures".to_string();
+            let way_on = "give its entry a budget, limits, latency, device, deny or figures".to_string();
             checked.findings.push(Finding { way_on, ..self.finding(Level::Warn, Rule::Input, message) });
         }
         self.coverage(seen, &mut checked.findings);

@@ -9,5 +9,6 @@ pub mod findings;
 pub mod gate;
 pub mod limits;
 pub(crate) mod numbers;
+pub mod pace;
 pub mod proposal;
 mod rules;

@@ -93,16 +93,21 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
     let config = args.config.read()?;
     let read = || [Path::new(&config.path), &config.baseline].into_iter();
     let models = || config.targets.iter().map(|target| target.path.as_path());
-    args.output.keeps(read().chain(models()))?;
+    let paces =
+        || config.targets.iter().flat_map(|target| [&target.rules.fail.pace, &target.rules.warn.pace]).flatten();
+    let read = || read().chain(models()).chain(paces().map(|pace| pace.path.as_path()));
+    args.output.keeps(read())?;
     for (_, path) in &reports {
         let same = |other: &Path| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|of| of == path));
-        if read().chain(models()).any(same) {
+        if read().any(same) {
             let label = path.display().to_string();
             return Err(Error::new("the report would overwrite a file that is read: give another").in_file(&label));
         }
     }
     let baseline = Baseline::read(&config.baseline)?;
-    let outcome = args.config.ask(config.targets.len(), baseline.as_ref(), |question| check(&config, question));
+    let measured = config.targets.iter().filter(|target| target.rules.is_paced()).count();
+    let outcome =
+        args.config.ask(config.targets.len() + measured, baseline.as_ref(), |question| check(&config, question));
     let file_style =
         lwstat::render::Style { color: false, width: 100, ..style(&args.output, plain(), args.exact, None) };
     for (render, path) in &reports {
