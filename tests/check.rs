@@ -135,6 +135,84 @@ fn open_sizes_are_compared_as_formulas() {
     folder.run(&["check"]).code(2).says("no model has a free dimension \"b\"");
 }
 
+/// Sizes that the data decide are named after nodes, which exporters name as they like.
+#[test]
+fn sizes_that_the_data_decide_are_compared_whatever_their_names() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {nodes: +0, macs: +0, activation_bytes: +0}}]");
+    let part = |at: usize, name: &str, width: usize| {
+        format!(
+            "; init w{at} f32[2,{width}]; {name}=NonZero x -> i{at}; {name}_cast=Cast i{at} -> f{at} to=1; \
+             {name}_t=Transpose f{at} -> t{at} perm=[1,0]; {name}_m=MatMul t{at} w{at} -> m{at}; r{at}=Relu m{at} -> y{at}"
+        )
+    };
+    let net = |parts: &[(&str, usize)]| {
+        let texts = parts.iter().enumerate().map(|(at, (name, width))| part(at, name, *width));
+        let outputs: Vec<String> = (0..parts.len()).map(|at| format!("y{at}")).collect();
+        format!("in x f32[4,4]{}; out {}", texts.collect::<String>(), outputs.join(" "))
+    };
+    folder.model("net.onnx", &net(&[("a", 8), ("b", 16)]));
+    folder.run(&["bless"]).code(0);
+    let blessed = folder.read("lwstat.baseline.json");
+    for (parts, code, said) in [
+        (&[("a", 8), ("b", 16)][..], 0, "1 passes"),
+        (&[("b", 8), ("a", 16)], 0, "1 passes"),
+        (&[("/x/NonZero", 8), ("data_1", 16)], 0, "1 passes"),
+        (&[("data_2", 8), ("data_1", 16)], 0, "1 passes"),
+        (&[("x.y", 8), ("ä*2", 16)], 0, "1 passes"),
+        (&[("b", 8), ("a", 17)], 1, "macs grew from"),
+        (&[("b", 8), ("a", 15)], 0, "1 passes"),
+        (&[("a", 8)], 0, "1 passes"),
+        // One more is more nodes, whatever it decides.
+        (&[("c", 4), ("a", 8), ("b", 16)], 1, "nodes grew from 10 to 15, by 5 (+50.0 %): +0 is allowed"),
+    ] {
+        folder.model("net.onnx", &net(parts));
+        folder.run(&["check"]).code(code).says(said);
+    }
+    folder.model("net.onnx", &net(&[("/x/NonZero", 8), ("data_1", 16)]));
+    folder.run(&["bless"]).code(0);
+    let named = |text: &str| text.replace("data_1_m", "b_m").replace("\"block\": \"x\"", "\"block\": \"a_m\"");
+    let lines =
+        |text: &str| text.lines().filter(|line| !line.contains("file_bytes")).map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(lines(&named(&folder.read("lwstat.baseline.json"))), lines(&blessed));
+}
+
+/// Numbers that are no sums of counts: nodes, and what the file has.
+#[test]
+fn a_limit_on_nodes_or_the_file_names_blocks() {
+    let folder = Folder::new();
+    let stored = |width: usize| {
+        let values = vec!["1"; 64 * width].join(",");
+        format!("in x f32[1,64]; init w f32[64,{width}]{{{values}}}; head=MatMul x w -> y; act=Relu y -> z; out z")
+    };
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {nodes: +0, file_bytes: +0}}]");
+    folder.model("net.onnx", &net([16, 16, 16, 16]));
+    folder.run(&["bless"]).code(0);
+    folder.model(
+        "net.onnx",
+        &net([16, 16, 16, 16]).replace("stage2_act=Relu a2 -> b2", "extra=Abs a2 -> n2; stage2_act=Relu n2 -> b2"),
+    );
+    let check = folder.run(&["check"]);
+    check
+        .code(1)
+        .says("nodes grew from 16 to 17, by 1 (+6.2 %): +0 is allowed +1 stage2_expand: Conv 1×1 → 1×16×16×16: +1 Abs");
+    check
+        .says("file_bytes grew from")
+        .says("+0 is allowed (by what the file has beside its weights: constants, names, metadata)");
+    let json = folder.json(&["check", "--format", "json"]);
+    let nodes =
+        json["models"][0]["findings"].as_array().unwrap().iter().find(|finding| finding["metric"] == "nodes").unwrap();
+    assert_eq!((&nodes["blocks_by"], &nodes["blocks"][0]["nodes"]), (&"nodes".into(), &1.into()));
+    folder.model("net.onnx", &stored(8));
+    folder.run(&["bless"]).code(0);
+    folder.model("net.onnx", &stored(9));
+    folder
+        .run(&["check"])
+        .code(1)
+        .says("file_bytes grew from")
+        .says("Blocks by weight_bytes: +256 B head: MatMul → 1×9 instead of 1×8");
+}
+
 /// What cannot be judged never passes, and a sentence says what to do.
 #[test]
 fn what_cannot_be_judged_exits_2() {
@@ -392,6 +470,8 @@ fn blocks_add_up_to_the_totals() {
             let sum: Option<lwstat::Dim> = blocks.iter().map(|block| block.counts.get(metric.key).cloned()).sum();
             assert_eq!(&sum, total, "{path}: {}", metric.key);
         }
+        let nodes: usize = blocks.iter().map(|block| block.nodes.len()).sum();
+        assert_eq!(nodes as u64, report.totals.nodes as u64, "{path}");
         assert!(blocks.len() > 3 && blocks.iter().all(|block| block.nodes.len() <= 64), "{path}: {}", blocks.len());
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::blocks::{Block, blocks};
 use super::limits::gauges;
+use super::sizes;
 use crate::columns::{Bound, Column, Number, Unit};
 use crate::cost::{Counts, METRICS};
 use crate::dim::Dim;
@@ -137,6 +138,7 @@ impl Baseline {
             let dtype = input.dtype.as_deref().and_then(DType::named).map(DType::name);
             inputs.push(TensorType { name: "".into(), dtype, shape });
         }
+        let dim = |value: &Value| dim(value).map(|dim| sizes::read_back(&dim, &inputs));
         let number = |gauge: &Column| match stored.totals.get(&gauge.key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) if matches!(gauge.unit, Unit::Milliseconds | Unit::Share) => match value.as_f64() {
@@ -158,14 +160,24 @@ impl Baseline {
             Ok(Block { name: stored.block, nodes: stored.nodes, counts, node: String::new() })
         };
         let blocks = stored.blocks.into_iter().map(block).collect::<Result<_>>()?;
-        Ok(Some(Entry { inputs, numbers, blocks }))
+        Ok(Some(Entry { numbers, blocks, inputs }))
     }
 }
 
 impl Entry {
     /// The entry of a model of this account, with its numbers by place among the gauges.
     pub fn of(report: &Report, numbers: Vec<Option<Number>>) -> Entry {
-        Entry { inputs: report.model.inputs.clone(), numbers, blocks: blocks(report, &|dim| dim.clone()) }
+        let names = sizes::numbered(report);
+        let named = |dim: &Dim| match names.is_empty() || dim.as_int().is_some() {
+            true => dim.clone(),
+            false => dim.substitute(&|name| names.get(name).cloned()),
+        };
+        let number = |number: Number| match number {
+            Number::Count { count, bound } => Number::Count { count: named(&count), bound },
+            number => number,
+        };
+        let numbers = numbers.into_iter().map(|value| value.map(number)).collect();
+        Entry { inputs: report.model.inputs.clone(), numbers, blocks: blocks(report, &named) }
     }
 
     /// The entry as the file has it: a line a total and a line a block, zeros of blocks left out.

@@ -12,3 +12,4 @@ pub(crate) mod numbers;
 pub mod pace;
 pub mod proposal;
 mod rules;
+mod sizes;

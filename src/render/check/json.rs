@@ -112,6 +112,8 @@ struct OneCause<'a> {
     what: &'a str,
     /// A node of it; null where the block went.
     node: Option<&'a str>,
+    /// By how many nodes it is more.
+    nodes: i64,
     /// By how much each metric is more.
     delta: &'a Counts,
 }
@@ -138,7 +140,14 @@ fn cause(cause: &Cause) -> OneCause<'_> {
         crate::diff::Kind::Removed => "removed",
         crate::diff::Kind::Changed => "changed",
     };
-    OneCause { kind, block: &cause.block, what: &cause.what, node: given(&cause.node), delta: &cause.delta }
+    OneCause {
+        kind,
+        block: &cause.block,
+        what: &cause.what,
+        node: given(&cause.node),
+        nodes: cause.nodes,
+        delta: &cause.delta,
+    }
 }
 
 fn finding(finding: &Finding) -> OneFinding<'_> {

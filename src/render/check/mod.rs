@@ -83,7 +83,7 @@ fn causes(finding: &Finding) -> Vec<String> {
 /// By how much a cause makes the finding's metric more.
 fn delta(finding: &Finding, cause: &Cause, exact: bool) -> String {
     let unit = if finding.unit == Unit::Bytes { cost::Unit::Bytes } else { cost::Unit::Count };
-    signed(cause.delta(finding.by), unit, exact)
+    signed(cause.delta(finding.by).as_ref(), unit, exact)
 }
 
 /// A number for people; empty where there is none.
