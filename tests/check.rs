@@ -4,6 +4,9 @@
 
 mod common;
 
+#[cfg(unix)]
+#[path = "check/action.rs"]
+mod action;
 #[path = "check/folder.rs"]
 mod folder;
 // Its file names are such as not every system takes.

@@ -146,10 +146,10 @@ pub(super) struct Latency {
     #[schemars(with = "f64")]
     pub(super) most: Spanned<f64>,
     /// Threads inside a node's kernels; by default 1.
-    #[schemars(with = "Option<u32>")]
+    #[schemars(with = "Option<u32>", range(min = 1, max = 1024))]
     pub(super) threads: Option<Spanned<u32>>,
     /// Rounds, in which each model runs once; by default until the ratio is known to 2 %, at most 1000, at most 10 s.
-    #[schemars(with = "Option<u32>")]
+    #[schemars(with = "Option<u32>", range(min = 8, max = 1_000_000))]
     pub(super) runs: Option<Spanned<u32>>,
 }
 
