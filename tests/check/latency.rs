@@ -66,6 +66,14 @@ fn a_latency_is_held_against_another() {
     }
     folder.write("lwstat.yaml", "models: [{path: slow.onnx, latency: {against: fast.onnx, most: 1.1, runs: 8}}]");
     folder.run(&["check", "--report", "text=fast.onnx"]).code(2).says("would overwrite a file that is read");
+    let limit = |most: &str| format!("{{latency: {{against: fast.onnx, most: {most}, runs: 8}}}}");
+    let entry =
+        format!("path: slow.onnx, latency: {{against: slow.onnx, most: 1000, runs: 8}}, warn: {}", limit("1.1"));
+    folder.write("lwstat.yaml", format!("models: [{{{entry}}}]"));
+    let table = folder.run(&["check", "--format", "md"]).stdout;
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("slow.onnx | latency")).collect();
+    assert_eq!(rows.len(), 1, "{table}");
+    assert!(rows[0].starts_with("| ⚠️ ") && rows[0].ends_with(" ≤ 1.1× fast.onnx |"), "{table}");
     let defaults = "defaults: {latency: {against: fast.onnx, most: 1.1, runs: 8}}\n";
     for (rest, code, said) in [("", 1, "line 1 of the configuration"), (", latency: null", 0, "nothing is asked of it")]
     {
