@@ -4,12 +4,17 @@
 
 mod common;
 
+#[cfg(unix)]
+#[path = "check/action.rs"]
+mod action;
 #[path = "check/folder.rs"]
 mod folder;
 // Its file names are such as not every system takes.
 #[cfg(unix)]
 #[path = "check/formats.rs"]
 mod formats;
+#[path = "check/latency.rs"]
+mod latency;
 #[path = "check/many.rs"]
 mod many;
 #[cfg(unix)]
@@ -133,6 +138,84 @@ fn open_sizes_are_compared_as_formulas() {
     folder.run(&["check"]).code(2).says("no model has a free dimension \"b\"");
 }
 
+/// Sizes that the data decide are named after nodes, which exporters name as they like.
+#[test]
+fn sizes_that_the_data_decide_are_compared_whatever_their_names() {
+    let folder = Folder::new();
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {nodes: +0, macs: +0, activation_bytes: +0}}]");
+    let part = |at: usize, name: &str, width: usize| {
+        format!(
+            "; init w{at} f32[2,{width}]; {name}=NonZero x -> i{at}; {name}_cast=Cast i{at} -> f{at} to=1; \
+             {name}_t=Transpose f{at} -> t{at} perm=[1,0]; {name}_m=MatMul t{at} w{at} -> m{at}; r{at}=Relu m{at} -> y{at}"
+        )
+    };
+    let net = |parts: &[(&str, usize)]| {
+        let texts = parts.iter().enumerate().map(|(at, (name, width))| part(at, name, *width));
+        let outputs: Vec<String> = (0..parts.len()).map(|at| format!("y{at}")).collect();
+        format!("in x f32[4,4]{}; out {}", texts.collect::<String>(), outputs.join(" "))
+    };
+    folder.model("net.onnx", &net(&[("a", 8), ("b", 16)]));
+    folder.run(&["bless"]).code(0);
+    let blessed = folder.read("lwstat.baseline.json");
+    for (parts, code, said) in [
+        (&[("a", 8), ("b", 16)][..], 0, "1 passes"),
+        (&[("b", 8), ("a", 16)], 0, "1 passes"),
+        (&[("/x/NonZero", 8), ("data_1", 16)], 0, "1 passes"),
+        (&[("data_2", 8), ("data_1", 16)], 0, "1 passes"),
+        (&[("x.y", 8), ("ä*2", 16)], 0, "1 passes"),
+        (&[("b", 8), ("a", 17)], 1, "macs grew from"),
+        (&[("b", 8), ("a", 15)], 0, "1 passes"),
+        (&[("a", 8)], 0, "1 passes"),
+        // One more is more nodes, whatever it decides.
+        (&[("c", 4), ("a", 8), ("b", 16)], 1, "nodes grew from 10 to 15, by 5 (+50.0 %): +0 is allowed"),
+    ] {
+        folder.model("net.onnx", &net(parts));
+        folder.run(&["check"]).code(code).says(said);
+    }
+    folder.model("net.onnx", &net(&[("/x/NonZero", 8), ("data_1", 16)]));
+    folder.run(&["bless"]).code(0);
+    let named = |text: &str| text.replace("data_1_m", "b_m").replace("\"block\": \"x\"", "\"block\": \"a_m\"");
+    let lines =
+        |text: &str| text.lines().filter(|line| !line.contains("file_bytes")).map(str::to_string).collect::<Vec<_>>();
+    assert_eq!(lines(&named(&folder.read("lwstat.baseline.json"))), lines(&blessed));
+}
+
+/// Numbers that are no sums of counts: nodes, and what the file has.
+#[test]
+fn a_limit_on_nodes_or_the_file_names_blocks() {
+    let folder = Folder::new();
+    let stored = |width: usize| {
+        let values = vec!["1"; 64 * width].join(",");
+        format!("in x f32[1,64]; init w f32[64,{width}]{{{values}}}; head=MatMul x w -> y; act=Relu y -> z; out z")
+    };
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {nodes: +0, file_bytes: +0}}]");
+    folder.model("net.onnx", &net([16, 16, 16, 16]));
+    folder.run(&["bless"]).code(0);
+    folder.model(
+        "net.onnx",
+        &net([16, 16, 16, 16]).replace("stage2_act=Relu a2 -> b2", "extra=Abs a2 -> n2; stage2_act=Relu n2 -> b2"),
+    );
+    let check = folder.run(&["check"]);
+    check
+        .code(1)
+        .says("nodes grew from 16 to 17, by 1 (+6.2 %): +0 is allowed +1 stage2_expand: Conv 1×1 → 1×16×16×16: +1 Abs");
+    check
+        .says("file_bytes grew from")
+        .says("+0 is allowed (by what the file has beside its weights: constants, names, metadata)");
+    let json = folder.json(&["check", "--format", "json"]);
+    let nodes =
+        json["models"][0]["findings"].as_array().unwrap().iter().find(|finding| finding["metric"] == "nodes").unwrap();
+    assert_eq!((&nodes["blocks_by"], &nodes["blocks"][0]["nodes"]), (&"nodes".into(), &1.into()));
+    folder.model("net.onnx", &stored(8));
+    folder.run(&["bless"]).code(0);
+    folder.model("net.onnx", &stored(9));
+    folder
+        .run(&["check"])
+        .code(1)
+        .says("file_bytes grew from")
+        .says("Blocks by weight_bytes: +256 B head: MatMul → 1×9 instead of 1×8");
+}
+
 /// What cannot be judged never passes, and a sentence says what to do.
 #[test]
 fn what_cannot_be_judged_exits_2() {
@@ -154,6 +237,16 @@ fn what_cannot_be_judged_exits_2() {
         (entry("figures: hold"), "none are on record for \"net\""),
         (entry("inputs: {x: 1×a}"), "\"1×a\" is no shape"),
         (entry("inputs: {y: 1x8x16x16}"), "\"y\""),
+        (
+            entry("latency: {against: '', most: 1}"),
+            "the path is empty: name the model that is measured beside this one",
+        ),
+        (entry("latency: {against: other.onnx}"), "missing field `most`"),
+        (entry("latency: {against: other.onnx, most: 0}"), "line 3, column 42: most is how many times as long"),
+        (entry("latency: {against: other.onnx, most: .inf}"), "write 1.1"),
+        (entry("latency: {against: other.onnx, most: 1, runs: 7}"), "fewer than 8 rounds do not bound a median"),
+        (entry("latency: {against: other.onnx, most: 1, threads: 0}"), "threads are 1 to 1024"),
+        (entry("latency: {against: other.onnx, mots: 1}"), "(did you mean \"most\"?)"),
         (entry("limits: {macs: 0}"), "there are limits, but no baseline lwstat.baseline.json; run lwstat bless"),
         ("models: [{path: gone.onnx}]".into(), "gone.onnx: no such file or directory; mend the model or its entry"),
         ("models: [{path: 'gone*.onnx'}]".into(), "gone*.onnx: no file matches this pattern"),
@@ -346,13 +439,15 @@ fn configurations_follow_the_schema() {
     let own = std::fs::read_to_string(format!("{root}/lwstat.yaml")).unwrap();
     let full = "baseline: b.json\ndefaults: {coverage: exact, from: 3, warn: {limits: {macs: +1 %}}}\nmodels: [{path: a, \
                 name: b, as: c, inputs: {x: 1x2}, dims: {n: 1}, budget: {macs: 3, G1: 5 %, params: null}, deny: [all], \
-                device: d, figures: hold}]";
+                device: d, figures: hold, latency: {against: r, most: 1.1, threads: 2, runs: 8}, warn: {latency: null}}]";
     for (text, valid) in [
         (&*own, true),
         (full, true),
         ("models: [{path: a, budget: {mcas: 3}}]", false),
         ("models: [{path: a, bugdet: {macs: 3}}]", false),
         ("models: [{budget: {macs: 3}}]", false),
+        ("models: [{path: a, latency: {against: r}}]", false),
+        ("models: [{path: a, latency: {against: r, most: 1, run: 8}}]", false),
     ] {
         let value: serde_json::Value = serde_yaml::from_str(text).unwrap();
         let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
@@ -378,6 +473,8 @@ fn blocks_add_up_to_the_totals() {
             let sum: Option<lwstat::Dim> = blocks.iter().map(|block| block.counts.get(metric.key).cloned()).sum();
             assert_eq!(&sum, total, "{path}: {}", metric.key);
         }
+        let nodes: usize = blocks.iter().map(|block| block.nodes.len()).sum();
+        assert_eq!(nodes as u64, report.totals.nodes as u64, "{path}");
         assert!(blocks.len() > 3 && blocks.iter().all(|block| block.nodes.len() <= 64), "{path}: {}", blocks.len());
     }
 }

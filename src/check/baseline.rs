@@ -1,37 +1,47 @@
 //! The baseline, `lwstat.baseline.json`: the numbers that were last accepted, a line a total and a line a block.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::blocks::Block;
+use super::blocks::{Block, blocks};
 use super::limits::gauges;
+use super::sizes;
 use crate::columns::{Bound, Column, Number, Unit};
 use crate::cost::{Counts, METRICS};
 use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::model::sentence;
-use crate::report::TensorType;
+use crate::report::{Report, TensorType};
 use crate::tensor::DType;
+
+mod index;
+mod write;
+
+pub use write::Writer;
 
 /// The version of the file.
 const VERSION: u32 = 1;
 
-/// A baseline: of each model its entry, read where it is asked for.
-#[derive(Clone, Debug, Default)]
+/// A baseline: where each model's entry stands in the file, read when it is asked for. All entries at once would be
+/// thousands of times as large.
 pub struct Baseline {
     /// Path as given, for errors.
     pub path: String,
-    text: String,
-    /// Where each model's entry stands in the text: all of them decoded would be many times as large.
-    entries: BTreeMap<String, Range<usize>>,
+    source: Mutex<Box<dyn Source>>,
+    /// From behind the key to the end of the entry, in bytes.
+    entries: BTreeMap<String, Range<u64>>,
 }
+
+/// What a baseline is read from.
+trait Source: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Source for T {}
 
 /// What the baseline has of one model.
 #[derive(Clone, Debug, Default)]
@@ -42,39 +52,6 @@ pub struct Entry {
     pub numbers: Vec<Option<Number>>,
     /// Its blocks, in the order in which nodes run.
     pub blocks: Vec<Block>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File<'t> {
-    lwstat_baseline: u32,
-    #[serde(borrow)]
-    models: Pairs<'t>,
-}
-
-/// A map's entries, in the order of the file, twice where a key stands twice.
-struct Pairs<'t>(Vec<(String, &'t RawValue)>);
-
-impl<'de: 't, 't> Deserialize<'de> for Pairs<'t> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Pairs<'t>, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of models")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Self::Value, M::Error> {
-                let mut pairs = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    pairs.push(entry);
-                }
-                Ok(pairs)
-            }
-        }
-        deserializer.deserialize_map(Entries).map(Pairs)
-    }
 }
 
 #[derive(Deserialize)]
@@ -105,33 +82,24 @@ impl Baseline {
     /// version.
     pub fn read(path: &Path) -> Result<Option<Baseline>> {
         let label = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            text => text.map_err(|error| Error::new(sentence(&error)).in_file(&label))?,
-        };
-        Baseline::parse(text, &label).map(Some)
+        match std::fs::File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::new(sentence(&error)).in_file(&label)),
+            Ok(file) => Baseline::of(Box::new(file), &label).map(Some),
+        }
     }
 
     /// Reads a baseline from text; `path` names it in errors.
     pub fn parse(text: String, path: &str) -> Result<Baseline> {
-        let fail = |reason: String| {
+        Baseline::of(Box::new(Cursor::new(text)), path)
+    }
+
+    fn of(mut source: Box<dyn Source>, path: &str) -> Result<Baseline> {
+        let entries = index::entries(&mut source).map_err(|reason| {
             let way_on = "take the file of the last commit, or run lwstat bless to write it anew";
             Error::new(format!("it is no baseline: {reason}; {way_on}")).in_file(path)
-        };
-        let file: File<'_> = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
-        if file.lwstat_baseline != VERSION {
-            let found = file.lwstat_baseline;
-            return Err(fail(format!("its version is {found}, this lwstat reads version {VERSION}")));
-        }
-        let mut entries = BTreeMap::new();
-        for (key, entry) in file.models.0 {
-            if entries.contains_key(&key) {
-                return Err(fail(format!("\"{key}\" stands in it twice")));
-            }
-            let start = entry.get().as_ptr() as usize - text.as_ptr() as usize;
-            entries.insert(key, start..start + entry.get().len());
-        }
-        Ok(Baseline { path: path.to_string(), text, entries })
+        })?;
+        Ok(Baseline { path: path.to_string(), source: Mutex::new(source), entries })
     }
 
     /// The models that it has, sorted.
@@ -139,28 +107,30 @@ impl Baseline {
         self.entries.keys().map(String::as_str)
     }
 
-    /// Whether it has this text, as [`Entry::text`] writes it, for a model.
-    pub fn has(&self, key: &str, text: &str) -> bool {
-        self.raw(key) == Some(text)
-    }
-
-    /// Whether it is this text.
-    pub fn is(&self, text: &str) -> bool {
-        self.text == text
-    }
-
-    fn raw(&self, key: &str) -> Option<&str> {
-        self.text.get(self.entries.get(key)?.clone())
+    /// A model's entry as [`Entry::text`] writes it; `None` where it has none.
+    pub fn text(&self, key: &str) -> Result<Option<String>> {
+        let Some(range) = self.entries.get(key) else { return Ok(None) };
+        let read = || {
+            let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+            source.seek(SeekFrom::Start(range.start))?;
+            let mut text = String::new();
+            source.by_ref().take(range.end - range.start).read_to_string(&mut text)?;
+            Ok(text)
+        };
+        let text = read().map_err(|error: std::io::Error| Error::new(sentence(&error)).in_file(&self.path))?;
+        // The colon stands before it, and what ends a number may stand behind it.
+        let entry = text.find('{').zip(text.rfind('}')).and_then(|(start, end)| text.get(start..=end));
+        Ok(Some(entry.unwrap_or(&text).to_string()))
     }
 
     /// A model's entry; `None` where it has none.
     pub fn entry(&self, key: &str) -> Result<Option<Entry>> {
-        let Some(raw) = self.raw(key) else { return Ok(None) };
+        let Some(text) = self.text(key)? else { return Ok(None) };
         let fail = |reason: String| {
             let way_on = "run lwstat bless to write it anew";
             Error::new(format!("the entry of \"{key}\" cannot be read: {reason}; {way_on}")).in_file(&self.path)
         };
-        let stored: Stored = serde_json::from_str(raw).map_err(|error| fail(error.to_string()))?;
+        let stored: Stored = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
         let dim = |value: &Value| dim(value).ok_or_else(|| fail(format!("{value} is no count")));
         let mut inputs = Vec::new();
         for input in stored.inputs {
@@ -168,6 +138,7 @@ impl Baseline {
             let dtype = input.dtype.as_deref().and_then(DType::named).map(DType::name);
             inputs.push(TensorType { name: "".into(), dtype, shape });
         }
+        let dim = |value: &Value| dim(value).map(|dim| sizes::read_back(&dim, &inputs));
         let number = |gauge: &Column| match stored.totals.get(&gauge.key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) if matches!(gauge.unit, Unit::Milliseconds | Unit::Share) => match value.as_f64() {
@@ -189,25 +160,26 @@ impl Baseline {
             Ok(Block { name: stored.block, nodes: stored.nodes, counts, node: String::new() })
         };
         let blocks = stored.blocks.into_iter().map(block).collect::<Result<_>>()?;
-        Ok(Some(Entry { inputs, numbers, blocks }))
-    }
-
-    /// The text of a baseline with these entries, as [`Entry::text`] writes them, and those of this baseline whose keys
-    /// are to be kept.
-    pub fn with(&self, entries: &BTreeMap<String, String>, kept: &BTreeSet<String>) -> String {
-        let mut all: BTreeMap<&str, &str> = BTreeMap::new();
-        all.extend(kept.iter().filter_map(|key| Some((&**key, self.raw(key)?))));
-        all.extend(entries.iter().map(|(key, text)| (&**key, &**text)));
-        let mut text = format!("{{\n  \"lwstat_baseline\": {VERSION},\n  \"models\": {{");
-        for (at, (key, entry)) in all.into_iter().enumerate() {
-            text += &format!("{}\n    {}: ", if at > 0 { "," } else { "" }, json!(key));
-            text += entry;
-        }
-        text + "\n  }\n}\n"
+        Ok(Some(Entry { numbers, blocks, inputs }))
     }
 }
 
 impl Entry {
+    /// The entry of a model of this account, with its numbers by place among the gauges.
+    pub fn of(report: &Report, numbers: Vec<Option<Number>>) -> Entry {
+        let names = sizes::numbered(report);
+        let named = |dim: &Dim| match names.is_empty() || dim.as_int().is_some() {
+            true => dim.clone(),
+            false => dim.substitute(&|name| names.get(name).cloned()),
+        };
+        let number = |number: Number| match number {
+            Number::Count { count, bound } => Number::Count { count: named(&count), bound },
+            number => number,
+        };
+        let numbers = numbers.into_iter().map(|value| value.map(number)).collect();
+        Entry { inputs: report.model.inputs.clone(), numbers, blocks: blocks(report, &named) }
+    }
+
     /// The entry as the file has it: a line a total and a line a block, zeros of blocks left out.
     pub fn text(&self) -> String {
         let shape = |shape: &Vec<Dim>| shape.iter().map(|size| json!(size)).collect::<Vec<_>>();

@@ -38,6 +38,8 @@ pub struct Cause {
     pub what: String,
     /// A node of now; empty where the block went.
     pub node: String,
+    /// By how many nodes it is more.
+    pub nodes: i64,
     /// By how much each metric is more.
     pub delta: Counts,
 }
@@ -197,6 +199,7 @@ fn cause(old: &[&Block], new: &[&Block]) -> Cause {
         _ => Kind::Changed,
     };
     let lead = new.first().or(old.first());
+    let count = |blocks: &[&Block]| blocks.iter().map(|block| block.nodes.len() as i64).sum::<i64>();
     let more = new.len().max(old.len()).saturating_sub(1);
     let block = lead.map(|block| block.name.clone()).unwrap_or_default();
     let block = if more > 0 { format!("{block} and {more} more") } else { block };
@@ -205,6 +208,7 @@ fn cause(old: &[&Block], new: &[&Block]) -> Cause {
         block,
         what: what(old, new),
         node: new.first().map(|block| block.node.clone()).unwrap_or_default(),
+        nodes: count(new) - count(old),
         delta,
     }
 }
@@ -244,7 +248,10 @@ fn what(old: &[&Block], new: &[&Block]) -> String {
 
 impl Cause {
     /// By how much this metric is more; `None` where it is unknown, or no sum over nodes.
-    pub fn delta(&self, key: &str) -> Option<&Dim> {
-        self.delta.0[METRICS.iter().position(|metric| metric.key == key)?].as_ref()
+    pub fn delta(&self, key: &str) -> Option<Dim> {
+        if key == "nodes" {
+            return Some(self.nodes.into());
+        }
+        self.delta.0[METRICS.iter().position(|metric| metric.key == key)?].clone()
     }
 }

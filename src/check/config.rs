@@ -1,6 +1,7 @@
 //! The configuration, `lwstat.yaml`: which models, and what is allowed to each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,14 +9,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Spanned;
 
-use super::file::{Entry, File};
+use super::file::{Entry, File, Latency};
 use super::limits::{Allowed, Amount, Growth, gauge, gauges};
+use super::pace::Pace;
 use crate::columns::{Column, Needs};
 use crate::compare::sources;
 use crate::device::{self, Device};
 use crate::error::{Error, Result};
 use crate::guidelines::RULES;
 use crate::infer::{self, Bindings};
+use crate::latency::ratio::FEWEST;
 use crate::model::sentence;
 use crate::nearest::did_you_mean;
 use crate::yaml::Ordered;
@@ -80,9 +83,14 @@ pub struct Rules {
 impl Rules {
     /// Whether every model keeps them that can be read and whose cost is known.
     pub fn ask_nothing(&self) -> bool {
-        let empty = |tier: &Tier| tier.budget.is_empty() && tier.limits.is_empty();
+        let empty = |tier: &Tier| tier.budget.is_empty() && tier.limits.is_empty() && tier.pace.is_none();
         let others = self.device.is_none() && self.deny.is_empty() && self.figures == Figures::Ignore;
         empty(&self.fail) && empty(&self.warn) && others && self.coverage == Coverage::Bounded
+    }
+
+    /// Whether its latency is measured.
+    pub fn is_paced(&self) -> bool {
+        self.fail.pace.is_some() || self.warn.pace.is_some()
     }
 }
 
@@ -93,6 +101,8 @@ pub struct Tier {
     pub budget: Vec<Allowed<Amount>>,
     /// The most by which they may be more than in the baseline.
     pub limits: Vec<Allowed<Growth>>,
+    /// The most that its latency may be.
+    pub pace: Option<Pace>,
 }
 
 /// How well a model's cost must be known.
@@ -248,6 +258,8 @@ impl Reader<'_> {
         self.limits(&entry.limits, &mut rules.fail.limits)?;
         self.budget(&entry.warn.budget, &mut rules.warn.budget)?;
         self.limits(&entry.warn.limits, &mut rules.warn.limits)?;
+        self.pace(&entry.latency, &mut rules.fail.pace)?;
+        self.pace(&entry.warn.latency, &mut rules.warn.pace)?;
         if let Some(name) = &entry.device {
             rules.device = Some(self.device(name)?);
         }
@@ -302,6 +314,33 @@ impl Reader<'_> {
         self.keyed(map, into, &Growth::parse)
     }
 
+    /// Sets the limit on the latency; null takes back what is there.
+    fn pace(&self, given: &Option<Option<Latency>>, into: &mut Option<Pace>) -> Result<()> {
+        let Some(given) = given else { return Ok(()) };
+        *into = None;
+        let Some(Latency { against, most, threads, runs }) = given else { return Ok(()) };
+        if against.value.is_empty() {
+            return Err(at(against, "the path is empty: name the model that is measured beside this one"));
+        }
+        if !(most.value > 0.0 && most.value.is_finite()) {
+            return Err(at(most, "most is how many times as long it may take as the reference: write 1.1"));
+        }
+        let number = |given: &Option<Spanned<u32>>, range: RangeInclusive<usize>, what: &str| match given {
+            Some(place) if !range.contains(&(place.value as usize)) => Err(at(place, what)),
+            given => Ok(given.as_ref().map(|place| place.value as usize)),
+        };
+        let few = format!("fewer than {FEWEST} rounds do not bound a median: write {FEWEST} to 1000000");
+        *into = Some(Pace {
+            against: against.value.clone(),
+            path: normal(&self.folder.join(&against.value)),
+            most: most.value,
+            threads: number(threads, 1..=1024, "threads are 1 to 1024: write 1")?,
+            runs: number(runs, FEWEST..=1_000_000, &few)?,
+            line: against.referenced.line(),
+        });
+        Ok(())
+    }
+
     /// Sets what a map says of each metric; null takes back what is there.
     fn keyed<T>(
         &self,
@@ -316,7 +355,7 @@ impl Reader<'_> {
             if let Some(text) = text {
                 let most = parse(&text.value, column).map_err(|reason| at(text, reason))?;
                 let line = key.referenced.line();
-                into.push(Allowed { gauge: place, most, text: text.value.trim().to_string(), line });
+                into.push(Allowed { gauge: place, most, text: text.value.trim().into(), line });
             }
         }
         into.sort_by_key(|allowed| allowed.gauge);

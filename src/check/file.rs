@@ -55,6 +55,11 @@ pub(super) struct Entry {
     #[serde(default)]
     #[schemars(schema_with = "limits_schema")]
     pub(super) limits: Ordered<Option<Spanned<String>>>,
+    /// The most that the latency on the machine of the check may be, against a model that is measured beside it; null
+    /// takes back what the defaults say.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Latency>")]
+    pub(super) latency: Option<Option<Latency>>,
     /// Budgets and limits that warn and do not fail.
     #[serde(default)]
     pub(super) warn: Warn,
@@ -89,6 +94,11 @@ pub(super) struct Allowance {
     #[serde(default)]
     #[schemars(schema_with = "limits_schema")]
     pub(super) limits: Ordered<Option<Spanned<String>>>,
+    /// The most that the latency on the machine of the check may be, against a model that is measured beside it; null
+    /// takes back what the defaults say.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Latency>")]
+    pub(super) latency: Option<Option<Latency>>,
     /// Budgets and limits that warn and do not fail.
     #[serde(default)]
     pub(super) warn: Warn,
@@ -119,6 +129,33 @@ pub(super) struct Warn {
     #[serde(default)]
     #[schemars(schema_with = "limits_schema")]
     pub(super) limits: Ordered<Option<Spanned<String>>>,
+    /// The most that the latency should be.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "Option<Latency>")]
+    pub(super) latency: Option<Option<Latency>>,
+}
+
+/// A limit on the latency, as a ratio: both models run in turn, in one process.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Latency {
+    /// The model that is measured beside it: a file, from the folder of this file.
+    #[schemars(with = "String")]
+    pub(super) against: Spanned<String>,
+    /// How many times as long as the other it may take.
+    #[schemars(with = "f64")]
+    pub(super) most: Spanned<f64>,
+    /// Threads inside a node's kernels; by default 1.
+    #[schemars(with = "Option<u32>", range(min = 1, max = 1024))]
+    pub(super) threads: Option<Spanned<u32>>,
+    /// Rounds, in which each model runs once; by default until the ratio is known to 2 %, at most 1000, at most 10 s.
+    #[schemars(with = "Option<u32>", range(min = 8, max = 1_000_000))]
+    pub(super) runs: Option<Spanned<u32>>,
+}
+
+/// What is there, though it be null.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Latency>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 fn budget_schema(_: &mut SchemaGenerator) -> Schema {
@@ -164,6 +201,7 @@ impl Entry {
             dims: Ordered::default(),
             budget: defaults.budget.clone(),
             limits: defaults.limits.clone(),
+            latency: defaults.latency.clone(),
             warn: defaults.warn.clone(),
             device: defaults.device.clone(),
             deny: defaults.deny.clone(),

@@ -1,10 +1,12 @@
 //! What a check found, ready to be shown.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::blocks::Cause;
-use crate::columns::{Number, Unit};
+use crate::columns::{Column, Number, Unit};
 
 /// How bad a finding is, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
@@ -36,12 +38,22 @@ pub enum Rule {
     Guideline,
     /// That published figures hold.
     Figure,
+    /// The most that a latency may be.
+    Latency,
 }
 
 impl Rule {
     /// All of them, in their order.
-    pub const ALL: [Rule; 7] =
-        [Rule::Input, Rule::Coverage, Rule::Budget, Rule::Limit, Rule::Device, Rule::Guideline, Rule::Figure];
+    pub const ALL: [Rule; 8] = [
+        Rule::Input,
+        Rule::Coverage,
+        Rule::Budget,
+        Rule::Limit,
+        Rule::Device,
+        Rule::Guideline,
+        Rule::Figure,
+        Rule::Latency,
+    ];
 
     /// Its name, as reports have it.
     pub fn id(self) -> &'static str {
@@ -53,6 +65,7 @@ impl Rule {
             Rule::Device => "device",
             Rule::Guideline => "guideline",
             Rule::Figure => "figure",
+            Rule::Latency => "latency",
         }
     }
 
@@ -66,6 +79,7 @@ impl Rule {
             Rule::Device => "The model fits the device.",
             Rule::Guideline => "ShuffleNetV2's guidelines are kept.",
             Rule::Figure => "Published figures hold.",
+            Rule::Latency => "The latency is no more than so many times that of another model.",
         }
     }
 }
@@ -108,26 +122,22 @@ pub struct Finding {
 }
 
 /// One number of a model.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Measured {
-    /// Metric key.
-    pub key: String,
-    /// Name in tables.
-    pub title: String,
-    /// What it is counted in.
-    pub unit: Unit,
+    /// Which one.
+    pub gauge: Arc<Column>,
     /// The number; `None` where it is unknown.
     pub value: Option<Number>,
     /// The number of the baseline, where there is one.
     pub baseline: Option<Number>,
-    /// Its budget, as it was written; empty where it has none.
-    pub budget: String,
-    /// Its limit, as it was written; empty where it has none.
-    pub limit: String,
+    /// Its budget, as it was written.
+    pub budget: Option<Arc<str>>,
+    /// Its limit, as it was written.
+    pub limit: Option<Arc<str>>,
 }
 
 /// What came of one model.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Checked {
     /// The model, as the baseline calls it.
     pub key: String,
@@ -137,12 +147,10 @@ pub struct Checked {
     pub measured: Vec<Measured>,
     /// What was found, the worst first.
     pub findings: Vec<Finding>,
-    /// What the baseline is to have of it, where that was asked for and the model could be read.
-    pub entry: Option<String>,
 }
 
 /// What came of a check.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Outcome {
     /// Path of the configuration.
     pub config: String,

@@ -1,6 +1,8 @@
 //! What is allowed: a budget bounds a number itself, a limit its growth against the baseline.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::columns::{self, Better, Column, Needs, Number, Unit};
 use crate::dim::Dim;
@@ -51,7 +53,7 @@ pub struct Allowed<T> {
     /// What is allowed.
     pub most: T,
     /// The same as it was written.
-    pub text: String,
+    pub text: Arc<str>,
     /// The line of the file.
     pub line: u64,
 }
@@ -138,8 +140,19 @@ impl Growth {
         }
     }
 
-    /// Whether a number is no more above that of the baseline than this.
+    /// Whether a number is no more above that of the baseline than this, for all sizes that are open. It is not where none
+    /// keeps it but that the data decide a size of nothing.
     pub fn holds(&self, base: &Number, now: &Number) -> Holds {
+        match self.compare(base, now) {
+            Holds::Open => match self.compare(&something(base), &something(now)) {
+                Holds::No => Holds::No,
+                _ => Holds::Open,
+            },
+            known => known,
+        }
+    }
+
+    fn compare(&self, base: &Number, now: &Number) -> Holds {
         let (Some(old), Some(new)) = (base.dim(), now.dim()) else {
             let (Some(old), Some(new)) = (base.real(), now.real()) else { return Holds::Open };
             let most = match self {
@@ -162,6 +175,15 @@ impl Growth {
             (Growth::By(Amount::Real(_)), ..) => Holds::Open,
         }
     }
+}
+
+/// The number where sizes that the data decide are at least one.
+fn something(number: &Number) -> Number {
+    let Number::Count { count, bound } = number else { return number.clone() };
+    let mut sizes = BTreeSet::new();
+    count.data_symbols(&mut sizes);
+    let count = count.substitute(&|name| sizes.contains(name).then(|| Dim::symbol(name)));
+    Number::Count { count, bound: *bound }
 }
 
 /// Ten-thousandths of a per cent in a whole.
@@ -266,6 +288,22 @@ mod tests {
         ] {
             let growth = Growth::parse(text, gauge(&gauges, "macs").unwrap()).unwrap();
             assert_eq!(growth.holds(&of(old), &of(new)), holds, "{text}: {old} → {new}");
+        }
+        // Of `d` the data decide, and it may be nothing.
+        let data = |text: &str| {
+            let dim = Dim::parse(text).unwrap().substitute(&|name| (name == "d").then(|| Dim::data(name)));
+            Number::Count { count: dim, bound: Bound::Exact }
+        };
+        for (old, new, holds) in [
+            ("10*d", "10*d", Holds::Yes),
+            ("10*d", "11*d", Holds::No),
+            ("11*d", "10*d", Holds::Yes),
+            ("10*d", "9*d + 1", Holds::Open),
+            ("10", "10*d", Holds::Open),
+            ("10", "11*d", Holds::No),
+            ("10*n", "10*d", Holds::Open),
+        ] {
+            assert_eq!(Growth::Part(0).holds(&data(old), &data(new)), holds, "{old} → {new}");
         }
     }
 }

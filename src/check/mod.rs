@@ -10,5 +10,7 @@ pub mod gate;
 pub mod limits;
 mod modules;
 pub(crate) mod numbers;
+pub mod pace;
 pub mod proposal;
 mod rules;
+mod sizes;

@@ -7,6 +7,7 @@ use super::blocks::{Block, Cause, blocks, causes};
 use super::findings::{Finding, Level, Rule};
 use super::gate::{Gate, Seen};
 use super::limits::{Allowed, Amount, Growth, Holds};
+use super::sizes;
 use crate::columns::{Bound, Column, Number, Unit};
 use crate::cost::{METRICS, index_of};
 use crate::diff::symbols::Symbols;
@@ -61,7 +62,7 @@ impl Gate<'_> {
             metric: gauge.key.clone(),
             unit: gauge.unit.clone(),
             value: number.cloned(),
-            limit: allowed.text.clone(),
+            limit: allowed.text.to_string(),
             way_on: "make the model cheaper, or raise the budget".to_string(),
             asked: allowed.line,
             node: self.node(seen, gauge),
@@ -92,7 +93,8 @@ impl Gate<'_> {
 
     pub(super) fn limits(&self, seen: &Seen, base: &Entry, findings: &mut Vec<Finding>) {
         // Sizes are compared in the words of the baseline.
-        let symbols = Symbols::of_inputs(&base.inputs, &seen.report.model.inputs);
+        let mut symbols = Symbols::of_inputs(&base.inputs, &seen.report.model.inputs);
+        sizes::unify(&mut symbols, &base.blocks, &seen.report);
         let translated = |number: &Number| match number {
             Number::Count { count, bound } => Number::Count { count: symbols.translate(count), bound: *bound },
             number => number.clone(),
@@ -124,7 +126,7 @@ impl Gate<'_> {
                         continue;
                     }
                     Holds::Open => {
-                        findings.push(self.open(seen, gauge, Some(&value), allowed.line));
+                        findings.push(self.open(seen, gauge, seen.numbers[allowed.gauge].as_ref(), allowed.line));
                         continue;
                     }
                     Holds::No => {}
@@ -136,6 +138,15 @@ impl Gate<'_> {
                 findings.push(self.limit(seen, base, allowed, level, &value, old, all));
             }
         }
+    }
+
+    /// Whether a file grew by its weights: at least half of the growth, where the weights lie in it.
+    fn weights(&self, seen: &Seen, base: &Entry, old: &Number, value: &Number) -> bool {
+        let of = |number: Option<&Number>| number?.dim()?.as_int();
+        let weights = self.gauges.iter().position(|gauge| gauge.key == "weight_bytes");
+        let grew = weights.and_then(|at| Some(of(seen.numbers[at].as_ref())? - of(base.numbers[at].as_ref())?));
+        let file = of(Some(value)).zip(of(Some(old))).map(|(new, old)| new - old);
+        grew.zip(file).is_some_and(|(grew, file)| grew > 0 && grew <= file && 2 * grew >= file)
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -152,8 +163,10 @@ impl Gate<'_> {
         let gauge = &self.gauges[allowed.gauge];
         // A peak is no sum: what grew around it is told by the activations.
         let is_peak = gauge.unit == Unit::Bytes && index_of(&gauge.key).is_none() && gauge.key != "file_bytes";
-        let own = METRICS.iter().map(|metric| metric.key).find(|key| *key == gauge.key);
-        let by = own.or(is_peak.then_some("activation_bytes")).unwrap_or_default();
+        let own = METRICS.iter().map(|metric| metric.key).chain(["nodes"]).find(|key| *key == gauge.key);
+        let weights = (gauge.key == "file_bytes").then(|| self.weights(seen, base, old, value));
+        let of_weights = weights.filter(|by_weights| *by_weights).map(|_| "weight_bytes");
+        let by = own.or(of_weights).or(is_peak.then_some("activation_bytes")).unwrap_or_default();
         let weight = |cause: &Cause| {
             let delta = cause.delta(by)?.substitute(&|_| Some(Dim::from(128i64))).as_int()?;
             (delta > 0 || (delta < 0 && !is_peak)).then_some(delta)
@@ -176,6 +189,9 @@ impl Gate<'_> {
             self.peak(seen, gauge),
             allowed.text
         );
+        if weights == Some(false) {
+            message += " (by what the file has beside its weights: constants, names, metadata)";
+        }
         let shapes = |inputs: &[crate::report::TensorType]| {
             inputs.iter().map(crate::render::number::tensor).collect::<Vec<_>>().join(", ")
         };
@@ -189,7 +205,7 @@ impl Gate<'_> {
             unit: gauge.unit.clone(),
             value: Some(value.clone()),
             baseline: Some(old.clone()),
-            limit: allowed.text.clone(),
+            limit: allowed.text.to_string(),
             way_on: "make the model cheaper, or accept it with lwstat bless".to_string(),
             asked: allowed.line,
             node: node.unwrap_or_else(|| self.node(seen, gauge)),

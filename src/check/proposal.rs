@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::columns::{Column, Subject, Unit};
+use crate::columns::{Subject, Unit};
 use crate::error::Result;
 use crate::infer::Bindings;
 use crate::model::Model;
@@ -30,17 +30,19 @@ const DIMS: &str =
 const LIMITS: &[(&str, &str)] =
     &[("macs", "+0"), ("params", "+0"), ("memory_access_bytes", "+1 %"), ("peak_activation_bytes", "+0")];
 
-/// A model for a configuration, and what is known of it.
+/// A model for a configuration.
 pub struct Proposed {
+    /// Its entry, or why it has none.
+    pub entry: Result<String>,
     /// Path from the folder of the configuration, with slashes.
     pub key: String,
-    /// Its report with all free dimensions of the inputs at 1, and those dimensions; or why there is none.
-    pub report: Result<(Report, Vec<String>)>,
+    /// Whether it has free dimensions.
+    pub is_open: bool,
 }
 
-/// Analyzes a model with its free dimensions at 1.
+/// Analyzes a model with its free dimensions at 1; of its report only the entry is kept.
 pub fn propose(path: &Path, key: &str, open: &dyn Fn(&Path) -> Result<Model>) -> Proposed {
-    let report = || {
+    let seen = || {
         let model = open(path)?;
         let inputs = model.report(&Bindings::default()).map(|report| report.model.inputs).unwrap_or_default();
         let mut names = BTreeSet::new();
@@ -49,55 +51,62 @@ pub fn propose(path: &Path, key: &str, open: &dyn Fn(&Path) -> Result<Model>) ->
         let dims: Vec<String> = names.iter().map(|dim| dim.to_string()).collect();
         let sizes = dims.iter().map(|dim| (dim.clone(), 1)).collect();
         let report = model.report(&Bindings { sizes, ..Bindings::default() })?;
-        Ok((report, dims))
+        Ok((entry(key, &report, &dims), !dims.is_empty()))
     };
-    Proposed { key: key.to_string(), report: report() }
+    let (entry, is_open) = match seen() {
+        Ok((entry, is_open)) => (Ok(entry), is_open),
+        Err(error) => (Err(error), false),
+    };
+    Proposed { entry, key: key.to_string(), is_open }
+}
+
+/// The entry of a model of this account, with these dimensions at 1.
+fn entry(key: &str, report: &Report, dims: &[String]) -> String {
+    let gauges = gauges();
+    let mut text = format!("  - path: {}\n", scalar(key));
+    if !dims.is_empty() {
+        let sizes: Vec<String> = dims.iter().map(|dim| format!("{}: 1", scalar(dim))).collect();
+        text += &format!("    dims: {{{}}}\n", sizes.join(", "));
+    }
+    let subject = Subject { report, figures: None, given: None };
+    let budget = |key: &&str| {
+        let gauge = gauge(&gauges, key).ok()?;
+        let value = (gauge.entry)(&subject)?.dim()?.as_int()?;
+        Some(format!("{key}: {}", rounded_up(value, &gauge.unit)))
+    };
+    let budget: Vec<String> = BUDGETS.iter().filter_map(budget).collect();
+    if !budget.is_empty() {
+        text += &format!("    budget: {{{}}}\n", budget.join(", "));
+    }
+    // What is unknown cannot be limited.
+    let unknown = |key: &&str| gauge(&gauges, key).is_ok_and(|gauge| (gauge.entry)(&subject).is_none());
+    let keys = LIMITS.iter().map(|(key, _)| *key).filter(unknown);
+    let unlimited: Vec<String> = keys.map(|key| format!("{key}: null")).collect();
+    if !unlimited.is_empty() {
+        text += &format!("    limits: {{{}}}\n", unlimited.join(", "));
+    }
+    if report.coverage.unknown > 0 {
+        text += "    coverage: unknown\n";
+    }
+    text
 }
 
 /// The text of a configuration with these models; those that cannot be analyzed stand in comments, with the reason.
 pub fn text(models: &[Proposed]) -> String {
-    let gauges = gauges();
-    let budgets: Vec<&Column> = BUDGETS.iter().filter_map(|key| gauge(&gauges, key).ok()).collect();
     let limits: Vec<String> = LIMITS.iter().map(|(key, limit)| format!("{key}: {limit}")).collect();
-    let free = |model: &Proposed| model.report.as_ref().is_ok_and(|(_, dims)| !dims.is_empty());
-    let note = if models.iter().any(free) { DIMS } else { "" };
+    let note = if models.iter().any(|model| model.is_open) { DIMS } else { "" };
     let mut text = format!("{HEAD}{note}defaults:\n  limits: {{{}}}\nmodels:\n", limits.join(", "));
     for model in models {
-        match &model.report {
+        match &model.entry {
             Err(error) => {
                 let reason = crate::render::number::clean(&error.clone().without_file().to_string());
                 let key = crate::render::number::clean(&model.key);
                 text += &format!("  # left out, it cannot be analyzed: {key}: {reason}\n");
             }
-            Ok((report, dims)) => {
-                text += &format!("  - path: {}\n", scalar(&model.key));
-                if !dims.is_empty() {
-                    let sizes: Vec<String> = dims.iter().map(|dim| format!("{}: 1", scalar(dim))).collect();
-                    text += &format!("    dims: {{{}}}\n", sizes.join(", "));
-                }
-                let subject = Subject { report, figures: None, given: None };
-                let budget = |gauge: &&Column| {
-                    let value = (gauge.entry)(&subject)?.dim()?.as_int()?;
-                    Some(format!("{}: {}", gauge.key, rounded_up(value, &gauge.unit)))
-                };
-                let budget: Vec<String> = budgets.iter().filter_map(budget).collect();
-                if !budget.is_empty() {
-                    text += &format!("    budget: {{{}}}\n", budget.join(", "));
-                }
-                // What is unknown cannot be limited.
-                let unknown = |key: &&str| gauge(&gauges, key).is_ok_and(|gauge| (gauge.entry)(&subject).is_none());
-                let keys = LIMITS.iter().map(|(key, _)| *key).filter(unknown);
-                let unlimited: Vec<String> = keys.map(|key| format!("{key}: null")).collect();
-                if !unlimited.is_empty() {
-                    text += &format!("    limits: {{{}}}\n", unlimited.join(", "));
-                }
-                if report.coverage.unknown > 0 {
-                    text += "    coverage: unknown\n";
-                }
-            }
+            Ok(entry) => text += entry,
         }
     }
-    if models.iter().all(|model| model.report.is_err()) {
+    if models.iter().all(|model| model.entry.is_err()) {
         text += "  []\n";
     }
     text

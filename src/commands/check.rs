@@ -57,16 +57,16 @@ impl ConfigArgs {
         Ok(config)
     }
 
-    /// Checks the models, with a bar on a terminal.
-    pub(crate) fn check(&self, config: &Config, baseline: Option<&Baseline>, bless: bool) -> Outcome {
+    /// Runs through the models, with a bar on a terminal.
+    pub(crate) fn ask<T>(&self, count: usize, baseline: Option<&Baseline>, run: impl FnOnce(&Question) -> T) -> T {
         let bar = match std::io::stderr().is_terminal() {
-            true => indicatif::ProgressBar::new(config.targets.len() as u64),
+            true => indicatif::ProgressBar::new(count as u64),
             false => indicatif::ProgressBar::hidden(),
         };
         let open = |path: &Path| if self.no_mmap { Model::read_file(path) } else { Model::open(path) };
-        let outcome = check(config, &Question { baseline, bless, open: &open, done: &|| bar.inc(1) });
+        let done = run(&Question { baseline, open: &open, done: &|| bar.inc(1) });
         bar.finish_and_clear();
-        outcome
+        done
     }
 }
 
@@ -93,16 +93,21 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
     let config = args.config.read()?;
     let read = || [Path::new(&config.path), &config.baseline].into_iter();
     let models = || config.targets.iter().map(|target| target.path.as_path());
-    args.output.keeps(read().chain(models()))?;
+    let paces =
+        || config.targets.iter().flat_map(|target| [&target.rules.fail.pace, &target.rules.warn.pace]).flatten();
+    let read = || read().chain(models()).chain(paces().map(|pace| pace.path.as_path()));
+    args.output.keeps(read())?;
     for (_, path) in &reports {
         let same = |other: &Path| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|of| of == path));
-        if read().chain(models()).any(same) {
+        if read().any(same) {
             let label = path.display().to_string();
             return Err(Error::new("the report would overwrite a file that is read: give another").in_file(&label));
         }
     }
     let baseline = Baseline::read(&config.baseline)?;
-    let outcome = args.config.check(&config, baseline.as_ref(), false);
+    let measured = config.targets.iter().filter(|target| target.rules.is_paced()).count();
+    let outcome =
+        args.config.ask(config.targets.len() + measured, baseline.as_ref(), |question| check(&config, question));
     let file_style =
         lwstat::render::Style { color: false, width: 100, ..style(&args.output, plain(), args.exact, None) };
     for (render, path) in &reports {

@@ -1,5 +1,6 @@
 //! `lwstat init`: a first configuration from the models that are there.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
@@ -33,12 +34,14 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
     }
     let folder = normal(args.config.parent().unwrap_or(Path::new("")));
     let mut paths: Vec<PathBuf> = Vec::new();
+    let mut seen = BTreeSet::new();
     for source in sources(&args.models) {
         let path = normal(&source?);
-        if !paths.contains(&path) {
+        if seen.insert(path.clone()) {
             paths.push(path);
         }
     }
+    drop(seen);
     // What builds and version control keep in folders of their own is no model of the project.
     let is_own = |path: &PathBuf| {
         let hidden = |part: Component<'_>| {
@@ -58,9 +61,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
     };
     let one = |path: &PathBuf| propose(path, &key(path), &|path| Model::open(path));
     let models: Vec<Proposed> = paths.par_iter().map(one).collect();
-    let good = models.iter().filter(|model| model.report.is_ok()).count();
+    let good = models.iter().filter(|model| model.entry.is_ok()).count();
     if good == 0 {
-        let first = models.into_iter().find_map(|model| model.report.err());
+        let first = models.into_iter().find_map(|model| model.entry.err());
         return Err(first.unwrap_or_else(|| Error::new("there is no model here: name files or directories")));
     }
     emit(&text(&models), Some(&args.config))?;

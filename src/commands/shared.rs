@@ -175,13 +175,19 @@ pub(crate) fn emit_with(write: &dyn Fn(&mut dyn Write) -> Result<()>, path: &Pat
         return write(&mut std::io::stdout().lock());
     }
     let label = path.display().to_string();
+    emit_if(|file| write(file).map(|()| true).map_err(|error| error.in_file(&label)), path)
+}
+
+/// As [`emit_with`], where the function says whether the file is to appear.
+pub(crate) fn emit_if(write: impl FnOnce(&mut dyn Write) -> Result<bool>, path: &Path) -> Result<()> {
+    let label = path.display().to_string();
     let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
     // What a link points to is replaced, not the link; a device or pipe is written to as it is.
     let target = path.canonicalize();
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
         let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(fail)?;
-        return write(&mut file);
+        return write(&mut file).map(|_| ());
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -189,6 +195,8 @@ pub(crate) fn emit_with(write: &dyn Fn(&mut dyn Write) -> Result<()>, path: &Pat
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(fail)?;
-    write(&mut file).map_err(|error| error.in_file(&label))?;
+    if !write(&mut file)? {
+        return Ok(());
+    }
     file.persist(path).map(|_| ()).map_err(|error| fail(error.error))
 }

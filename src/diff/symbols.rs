@@ -57,6 +57,11 @@ impl Symbols {
         }
     }
 
+    /// Says what a symbol of the second model is in the first one's words.
+    pub(crate) fn name(&mut self, name: Arc<str>, dim: Dim) {
+        self.names.insert(name, dim);
+    }
+
     /// Names apart what has no counterpart but a name that the first model uses for something else.
     pub(crate) fn close(&mut self, after: &Report) {
         for name in &after.model.dims {

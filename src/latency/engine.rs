@@ -11,6 +11,7 @@ use tract_onnx::tract_core::plan::eval;
 use tract_onnx::tract_hir::internal::RunOptions;
 
 use super::prepare::{PREFIX, Place, Prepared};
+use super::ratio::{self, Ratio};
 use super::synthetic::Random;
 use super::{LatencyOptions, Progress, Stopped, statistics};
 use crate::error::{Error, Result};
@@ -134,26 +135,17 @@ pub fn typed(model: InferenceModel) -> Result<TypedModel> {
     guarded(|| model.into_typed())
 }
 
-/// Loads, rewrites and runs a prepared model. Errors: the runtime cannot, or the caller stops before the first run.
-pub(super) fn measure(prepared: Prepared, options: &LatencyOptions<'_>) -> Result<Samples> {
-    let watch = |progress: Progress| match (options.watch)(progress) {
+fn watch(options: &LatencyOptions<'_>, progress: Progress) -> Result<()> {
+    match (options.watch)(progress) {
         true => Ok(()),
         false => Err(Error::new("interrupted before the first run")),
-    };
-    watch(Progress::Loading)?;
-    let start = Instant::now();
-    let model = parse(&prepared).and_then(typed)?;
-    let load = start.elapsed();
-    drop(prepared);
-    watch(Progress::Optimizing)?;
-    let start = Instant::now();
-    let model = guarded(|| model.into_optimized())?;
-    let optimize = start.elapsed();
-    let executor = (options.threads > 1).then(|| Executor::multithread(options.threads));
-    let run_options = RunOptions { executor, ..RunOptions::default() };
-    let plan = guarded(|| TypedSimplePlan::new_with_options(model, &run_options))?;
-    let mut runner = guarded(|| Runner::new(plan))?;
-    guarded(|| runner.trial())?;
+    }
+}
+
+/// Loads, rewrites and runs a prepared model. Errors: the runtime cannot, or the caller stops before the first run.
+pub(super) fn measure(prepared: Prepared, options: &LatencyOptions<'_>) -> Result<Samples> {
+    let watch = |progress: Progress| watch(options, progress);
+    let mut runner = Runner::ready(prepared, options)?;
     for run in 0..options.warmup {
         watch(Progress::WarmingUp(run))?;
         guarded(|| runner.plain())?;
@@ -179,11 +171,48 @@ pub(super) fn measure(prepared: Prepared, options: &LatencyOptions<'_>) -> Resul
             break Stopped::Time;
         }
     };
+    let (load, optimize) = (runner.load, runner.optimize);
     Ok(Samples { load, optimize, plain, profiled, nodes: runner.nodes, stopped })
 }
 
+/// Runs a model and a reference in turn, the reference first in every other round. Errors: the runtime cannot, or the
+/// caller stops before the end.
+pub(super) fn in_turn(mut models: [Runner; 2], options: &LatencyOptions<'_>) -> Result<Ratio> {
+    for run in 0..options.warmup {
+        watch(options, Progress::WarmingUp(run))?;
+        for model in &mut models {
+            guarded(|| model.plain())?;
+        }
+    }
+    let mut rounds = Vec::new();
+    let start = Instant::now();
+    loop {
+        let mut times = [0; 2];
+        for of in if rounds.len() % 2 == 0 { [0, 1] } else { [1, 0] } {
+            times[of] = guarded(|| models[of].plain())?;
+        }
+        rounds.push(times);
+        let ratio = Ratio::of(&rounds);
+        let done = match options.runs {
+            Some(runs) => rounds.len() >= runs,
+            None => {
+                let is_late = rounds.len() >= ratio::FEWEST && start.elapsed() >= options.limit;
+                ratio.is_stable() || is_late || rounds.len() >= MOST
+            }
+        };
+        if done {
+            return Ok(ratio);
+        }
+        if !(options.watch)(Progress::Measuring { runs: rounds.len(), median_ms: ratio.model_ms }) {
+            return Err(Error::new("interrupted before the last round"));
+        }
+    }
+}
+
 /// A plan with its inputs and what was measured of its nodes.
-struct Runner {
+pub(super) struct Runner {
+    load: Duration,
+    optimize: Duration,
     state: TypedSimpleState,
     inputs: TVec<TValue>,
     nodes: Vec<RuntimeNode>,
@@ -192,6 +221,25 @@ struct Runner {
 }
 
 impl Runner {
+    /// Loads a prepared model, rewrites it for this CPU and tries it.
+    pub(super) fn ready(prepared: Prepared, options: &LatencyOptions<'_>) -> Result<Runner> {
+        watch(options, Progress::Loading)?;
+        let start = Instant::now();
+        let model = parse(&prepared).and_then(typed)?;
+        let load = start.elapsed();
+        drop(prepared);
+        watch(options, Progress::Optimizing)?;
+        let start = Instant::now();
+        let model = guarded(|| model.into_optimized())?;
+        let optimize = start.elapsed();
+        let executor = (options.threads > 1).then(|| Executor::multithread(options.threads));
+        let run_options = RunOptions { executor, ..RunOptions::default() };
+        let plan = guarded(|| TypedSimplePlan::new_with_options(model, &run_options))?;
+        let mut runner = guarded(|| Runner::new(plan))?;
+        guarded(|| runner.trial())?;
+        Ok(Runner { load, optimize, ..runner })
+    }
+
     fn new(plan: Arc<TypedSimplePlan>) -> TractResult<Runner> {
         let model = plan.model();
         let mut places = vec![usize::MAX; model.nodes().len()];
@@ -210,7 +258,8 @@ impl Runner {
             let shape = fact.shape.as_concrete().ok_or_else(|| TractError::msg("an input has a free dimension"))?;
             values.push(input(&model.node(outlet.node).name, fact.datum_type, shape)?.into_tvalue());
         }
-        Ok(Runner { state: plan.spawn()?, inputs: values, nodes, places })
+        let (load, optimize) = (Duration::ZERO, Duration::ZERO);
+        Ok(Runner { load, optimize, state: plan.spawn()?, inputs: values, nodes, places })
     }
 
     /// A run without clocks at the nodes; its time in nanoseconds.
@@ -225,7 +274,7 @@ impl Runner {
 
     /// A run with a clock at every node; its time in nanoseconds.
     fn profiled(&mut self) -> TractResult<u64> {
-        let Runner { state, inputs, nodes, places } = self;
+        let Runner { state, inputs, nodes, places, .. } = self;
         let inputs = inputs.clone();
         let start = Instant::now();
         let outputs = state.run_plan_with_eval(inputs, |context, op_state, node, inputs| {
@@ -244,7 +293,7 @@ impl Runner {
 
     /// A run that looks at all results and is not timed.
     fn trial(&mut self) -> TractResult<()> {
-        let Runner { state, inputs, nodes, places } = self;
+        let Runner { state, inputs, nodes, places, .. } = self;
         state.run_plan_with_eval(inputs.clone(), |context, op_state, node, inputs| {
             let outputs = eval(context, op_state, node, inputs)?;
             if let Some(node) = nodes.get_mut(places[node.id]) {

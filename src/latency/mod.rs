@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::infer::Bindings;
 use crate::model::Model;
+use ratio::Ratio;
 
 #[cfg(feature = "latency")]
 mod cpu;
@@ -31,6 +32,7 @@ mod external;
 mod mapping;
 #[cfg(feature = "latency")]
 pub mod prepare;
+pub mod ratio;
 #[cfg(feature = "latency")]
 pub mod roof;
 #[cfg(feature = "latency")]
@@ -184,5 +186,29 @@ impl Model {
     pub fn latency(&self, _: &Bindings, _: &LatencyOptions<'_>) -> Result<Latency> {
         let reason = "this build cannot measure: build lwstat with its default feature `latency`";
         Err(crate::Error::new(reason).in_file(&self.path))
+    }
+
+    /// Runs the model and a reference in turn, each with its sizes fixed, where nothing names the number of rounds until
+    /// their ratio is known to 2 %. Errors: as of [`Model::latency`], and where the caller stops it before the end.
+    #[cfg(feature = "latency")]
+    pub fn latency_ratio(
+        &self,
+        bindings: &Bindings,
+        reference: (&Model, &Bindings),
+        options: &LatencyOptions<'_>,
+    ) -> Result<Ratio> {
+        let ready = |model: &Model, bindings: &Bindings| {
+            let ready = prepare::prepare(model, bindings).and_then(|prepared| engine::Runner::ready(prepared, options));
+            ready.map_err(|error| error.in_file(&model.path))
+        };
+        let model = ready(self, bindings)?;
+        let reference = ready(reference.0, reference.1)?;
+        engine::in_turn([model, reference], options).map_err(|error| error.in_file(&self.path))
+    }
+
+    /// Runs the model and a reference in turn: not in this build, which has no runtime.
+    #[cfg(not(feature = "latency"))]
+    pub fn latency_ratio(&self, _: &Bindings, _: (&Model, &Bindings), _: &LatencyOptions<'_>) -> Result<Ratio> {
+        self.latency(&Bindings::default(), &LatencyOptions::default()).map(|_| Ratio::of(&[]))
     }
 }

@@ -57,7 +57,7 @@ fn reports_are_written_together() {
 fn sarif_follows_its_schema() {
     let schema = std::fs::read_to_string(format!("{}/tests/schemas/sarif-2.1.0.json", env!("CARGO_MANIFEST_DIR")));
     let mut schema: serde_json::Value = serde_json::from_str(&schema.unwrap()).unwrap();
-    // One of its patterns is no regular expression.
+    // One of its patterns is no regular expression, and a schema that has such a one is refused whole.
     for of in ["run", "toolComponent"] {
         schema["definitions"][of]["properties"]["language"].as_object_mut().unwrap().remove("pattern");
     }
@@ -90,7 +90,26 @@ fn json_follows_its_schema() {
     assert_eq!(json["models"][0]["findings"].as_array().unwrap().len(), 2);
 }
 
-/// There is no validator of XML schemas at hand: the document is read back by its library, and its structure held.
+/// Skips where there is no `xmllint`.
+#[test]
+fn junit_follows_the_schema_of_jenkins() {
+    let folder = hostile();
+    let schema = format!("{}/tests/schemas/jenkins-junit.xsd", env!("CARGO_MANIFEST_DIR"));
+    let validate = |file: &str| {
+        let mut command = std::process::Command::new("xmllint");
+        command.args(["--noout", "--nonet", "--schema", &schema]).arg(folder.path(file)).output()
+    };
+    folder.write("lwstat.yaml", folder.read("lwstat.yaml") + "  - {path: gone.onnx, budget: {macs: 1}}\n");
+    folder.run(&["check", "--report", "junit=all.xml"]).code(2);
+    let Ok(output) = validate("all.xml") else { return };
+    let text = folder.read("all.xml");
+    assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("<error ") && text.contains("<failure "), "{text}");
+    // The schema is one that says no.
+    folder.write("bad.xml", text.replace("<failure ", "<broken ").replace("</failure>", "</broken>"));
+    assert!(!validate("bad.xml").unwrap().status.success());
+}
+
 #[test]
 fn junit_is_read_back() {
     let text = hostile().run(&["check", "--format", "junit"]).stdout;

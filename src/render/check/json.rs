@@ -112,6 +112,8 @@ struct OneCause<'a> {
     what: &'a str,
     /// A node of it; null where the block went.
     node: Option<&'a str>,
+    /// By how many nodes it is more.
+    nodes: i64,
     /// By how much each metric is more.
     delta: &'a Counts,
 }
@@ -138,7 +140,14 @@ fn cause(cause: &Cause) -> OneCause<'_> {
         crate::diff::Kind::Removed => "removed",
         crate::diff::Kind::Changed => "changed",
     };
-    OneCause { kind, block: &cause.block, what: &cause.what, node: given(&cause.node), delta: &cause.delta }
+    OneCause {
+        kind,
+        block: &cause.block,
+        what: &cause.what,
+        node: given(&cause.node),
+        nodes: cause.nodes,
+        delta: &cause.delta,
+    }
 }
 
 fn finding(finding: &Finding) -> OneFinding<'_> {
@@ -161,11 +170,11 @@ fn finding(finding: &Finding) -> OneFinding<'_> {
 
 fn number(measured: &Measured) -> OneNumber<'_> {
     OneNumber {
-        metric: &measured.key,
+        metric: &measured.gauge.key,
         value: value(measured.value.as_ref()),
         baseline: value(measured.baseline.as_ref()),
-        budget: given(&measured.budget),
-        limit: given(&measured.limit),
+        budget: measured.budget.as_deref(),
+        limit: measured.limit.as_deref(),
     }
 }
 
@@ -189,5 +198,6 @@ pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
         models: outcome.models.iter().map(model).collect(),
         other: outcome.other.iter().map(finding).collect(),
     };
-    format!("{:#}\n", serde_json::json!(check))
+    // Nothing in it refuses to be written.
+    serde_json::to_string_pretty(&check).unwrap_or_default() + "\n"
 }

@@ -17,7 +17,9 @@ pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
     let mut report = Report::new("lwstat check");
     report.add_test_suite(suite);
     // The library fails where the writer does, and a string takes all.
-    report.to_string().unwrap_or_default()
+    let text = report.to_string().unwrap_or_default();
+    // Jenkins knows this of a suite, and not of all of them.
+    text.replacen(" skipped=\"0\"", "", 1)
 }
 
 fn case(name: &str, findings: &[&Finding]) -> TestCase {

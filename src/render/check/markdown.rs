@@ -3,7 +3,7 @@
 use super::super::Style;
 use super::super::markdown::escape;
 use super::{advice, change, delta, models, shown, summary};
-use crate::check::findings::{Checked, Finding, Level, Measured, Outcome};
+use crate::check::findings::{Checked, Finding, Level, Measured, Outcome, Rule};
 
 /// The most models that a table lists.
 const ROWS: usize = 50;
@@ -23,7 +23,11 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
     let mut table = String::new();
     for model in rows.iter().take(ROWS) {
         for measured in &model.measured {
-            let of = |finding: &&Finding| finding.metric == measured.key;
+            // Of latencies there is a row for each reference.
+            let is_its = |finding: &&Finding| {
+                finding.rule != Rule::Latency || measured.budget.as_deref() == Some(&*finding.limit)
+            };
+            let of = |finding: &&Finding| finding.metric == measured.gauge.key && is_its(finding);
             let level = model.findings.iter().filter(of).map(|finding| finding.level).max();
             if level.is_some() || differs(measured) {
                 table += &row(model, measured, level, style);
@@ -68,19 +72,15 @@ fn mark(level: Option<Level>) -> &'static str {
 }
 
 fn row(model: &Checked, measured: &Measured, level: Option<Level>, style: &Style) -> String {
-    let number = |number| escape(&shown(number, &measured.unit, style.exact));
+    let number = |number| escape(&shown(number, &measured.gauge.unit, style.exact));
     let mut allowed = Vec::new();
-    if !measured.budget.is_empty() {
-        allowed.push(format!("≤ {}", measured.budget));
-    }
-    if !measured.limit.is_empty() {
-        allowed.push(format!("+{}", measured.limit.trim_start_matches('+')));
-    }
+    allowed.extend(measured.budget.as_ref().map(|budget| format!("≤ {budget}")));
+    allowed.extend(measured.limit.as_ref().map(|limit| format!("+{}", limit.trim_start_matches('+'))));
     format!(
         "| {} | {} | {} | {} | {} | {} | {} |\n",
         mark(level),
         escape(&model.key),
-        escape(&measured.key),
+        escape(&measured.gauge.key),
         number(measured.baseline.as_ref()),
         number(measured.value.as_ref()),
         change(measured),

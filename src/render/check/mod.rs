@@ -83,7 +83,7 @@ fn causes(finding: &Finding) -> Vec<String> {
 /// By how much a cause makes the finding's metric more.
 fn delta(finding: &Finding, cause: &Cause, exact: bool) -> String {
     let unit = if finding.unit == Unit::Bytes { cost::Unit::Bytes } else { cost::Unit::Count };
-    signed(cause.delta(finding.by), unit, exact)
+    signed(cause.delta(finding.by).as_ref(), unit, exact)
 }
 
 /// A number for people; empty where there is none.
@@ -110,7 +110,7 @@ fn change(measured: &Measured) -> String {
 /// Whether a number that has a limit is less than in the baseline.
 fn is_cheaper(measured: &Measured) -> bool {
     let both = measured.baseline.as_ref().and_then(Number::real).zip(measured.value.as_ref().and_then(Number::real));
-    !measured.limit.is_empty() && both.is_some_and(|(old, new)| new < old)
+    measured.limit.is_some() && both.is_some_and(|(old, new)| new < old)
 }
 
 fn models(count: usize) -> String {

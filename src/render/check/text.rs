@@ -69,9 +69,10 @@ fn is_are(count: usize) -> String {
 /// The numbers of a model that passes: `macs 300.8 M of 310 M, +0.3 %`.
 fn numbers(model: &Checked, style: &Style) -> String {
     let number = |measured: &crate::check::findings::Measured| {
-        let mut text = format!("{} {}", measured.key, shown(measured.value.as_ref(), &measured.unit, style.exact));
-        if !measured.budget.is_empty() {
-            text += &format!(" of {}", measured.budget);
+        let mut text =
+            format!("{} {}", measured.gauge.key, shown(measured.value.as_ref(), &measured.gauge.unit, style.exact));
+        if let Some(budget) = &measured.budget {
+            text += &format!(" of {}", clean(budget));
         }
         let change = change(measured);
         if !change.is_empty() && change != "0" {
