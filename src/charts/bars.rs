@@ -51,13 +51,18 @@ pub fn bars(comparison: &Comparison, column: usize) -> Result<Chart> {
     };
     let mut plot = Plot::new(&format!("{}{way}", title(of)), 760.0);
     let names = bars.iter().map(|(index, ..)| width(&labels[*index])).fold(0.0, f64::max).min(260.0);
+    // Bars that differ have texts that differ, to a millionth.
+    let nearest = |value: f64| {
+        let others = bars.iter().map(|(_, other, _)| (other - value).abs());
+        others.filter(|step| *step > 1e-6 * value.abs()).fold(f64::INFINITY, f64::min)
+    };
     let text = |(_, value, bound): &(usize, f64, Bound)| {
         let sign = match bound {
             Bound::Exact => "",
             Bound::AtLeast => "≥ ",
             Bound::AtMost => "≤ ",
         };
-        format!("{sign}{}", numbers.text(*value))
+        format!("{sign}{}", numbers.text_to(*value, nearest(*value)))
     };
     let texts = bars.iter().map(|bar| width(&text(bar))).fold(0.0, f64::max);
     let left = MARGIN + names + 10.0;

@@ -35,7 +35,9 @@ pub fn family(name: &str) -> (&str, &str) {
 
 fn says_size(word: &str) -> bool {
     let number = word.strip_prefix(['x', 'X']).unwrap_or(word);
-    number.starts_with(|letter: char| letter.is_ascii_digit()) || SIZES.contains(&&*word.to_ascii_lowercase())
+    // What follows a point says no size: `small.int8`.
+    let size = word.split('.').next().unwrap_or(word).to_ascii_lowercase();
+    number.starts_with(|letter: char| letter.is_ascii_digit()) || SIZES.contains(&&*size)
 }
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ mod tests {
             ("shufflenet_v1_1.0_g3", ("shufflenet_v1", "1.0_g3")),
             ("mobilenet_v3_small_1.0", ("mobilenet_v3", "small_1.0")),
             ("mobilenet_v3_large_1.0", ("mobilenet_v3", "large_1.0")),
+            ("mobilenet_v3_small.ts", ("mobilenet_v3", "small.ts")),
             ("mobilenetv2_100", ("mobilenetv2", "100")),
             ("mobilenetv3-small-075", ("mobilenetv3", "small-075")),
             ("efficientnet_lite0", ("efficientnet_lite", "0")),

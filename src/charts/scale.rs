@@ -50,6 +50,11 @@ impl Numbers {
 
     /// A number with three significant digits at most, and its prefix: `1.5 G`, `64 KiB`, `0.25`.
     pub fn text(self, value: f64) -> String {
+        self.text_to(value, f64::INFINITY)
+    }
+
+    /// As [`Numbers::text`], with as many digits more as tell it from numbers that are `step` away.
+    pub fn text_to(self, value: f64, step: f64) -> String {
         const SI: &[&str] = &["", " k", " M", " G", " T", " P", " E"];
         const BINARY: &[&str] = &[" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"];
         let (prefixes, base) = match self {
@@ -57,17 +62,16 @@ impl Numbers {
             Numbers::Binary => (BINARY, 1024.0),
             Numbers::Plain => (&SI[..1], f64::INFINITY),
         };
-        let (mut scaled, mut step) = (value, 0);
+        let (mut scaled, mut step, mut prefix) = (value, step, 0);
         // Rounding may carry into the next prefix.
-        while scaled.abs() >= base - 0.5 && step + 1 < prefixes.len() {
-            scaled /= base;
-            step += 1;
+        while scaled.abs() >= base - 0.5 && prefix + 1 < prefixes.len() {
+            (scaled, step, prefix) = (scaled / base, step / base, prefix + 1);
         }
         let lead = if scaled == 0.0 { 0.0 } else { scaled.abs().log10().floor() };
-        let decimals = (2.0 - lead).clamp(0.0, 12.0) as usize;
+        let decimals = (2.0 - lead).max(-(1.001 * step).log10().floor()).clamp(0.0, 12.0) as usize;
         let digits = format!("{scaled:.decimals$}");
         let digits = if decimals > 0 { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
-        format!("{}{}", digits.replace('-', "−"), prefixes[step])
+        format!("{}{}", digits.replace('-', "−"), prefixes[prefix])
     }
 }
 
@@ -135,9 +139,13 @@ impl Scale {
     /// Round numbers on the axis, about `wanted` of them, the least first, each with its text.
     pub fn ticks(&self, wanted: usize) -> Vec<(f64, String)> {
         let values = if self.log { self.log_ticks(wanted) } else { self.linear_ticks(wanted) };
+        let step = match values[..] {
+            [first, second, ..] if !self.log => second - first,
+            _ => f64::INFINITY,
+        };
         let mut ticks: Vec<(f64, String)> = Vec::new();
         for value in values.into_iter().filter(|value| (self.low..=self.high).contains(value)) {
-            let text = self.numbers.text(value);
+            let text = self.numbers.text_to(value, step);
             if ticks.last().is_none_or(|(_, last)| *last != text) {
                 ticks.push((value, text));
             }
@@ -232,6 +240,11 @@ mod tests {
         let mib = 1048576.0;
         assert_eq!(texts(&[40e6, 580e6], Numbers::Si, 6), "50 M 100 M 200 M 500 M");
         assert_eq!(texts(&[60.0, 76.0], Numbers::Plain, 6), "60 65 70 75");
+        assert_eq!(texts(&[75.0, 75.016], Numbers::Plain, 6), "75 75.005 75.01 75.015");
+        assert_eq!(
+            texts(&[3_504_000.0, 3_505_000.0], Numbers::Si, 6),
+            "3.504 M 3.5042 M 3.5044 M 3.5046 M 3.5048 M 3.505 M"
+        );
         assert_eq!(texts(&[36.0 * mib, 240.0 * mib], Numbers::Binary, 6), "50 MiB 100 MiB 150 MiB 200 MiB 250 MiB");
         assert_eq!(texts(&[1.0 * mib, 64.0 * mib], Numbers::Binary, 4), "1 MiB 4 MiB 16 MiB 64 MiB");
         assert_eq!(texts(&[1e3, 1e12], Numbers::Si, 5), "10 k 1 M 100 M 10 G 1 T");

@@ -1,6 +1,6 @@
 //! Models as points: one column against another, families joined, the Pareto front drawn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Chart;
 use super::family::family;
@@ -129,8 +129,11 @@ pub fn scatter(comparison: &Comparison, axes: Axes) -> Result<Chart> {
         }
     }
     plot.y = area.y + area.height + 40.0;
+    let spots: BTreeSet<(i64, i64)> =
+        labelled.iter().map(|spot| (spot.at.0.round() as i64, spot.at.1.round() as i64)).collect();
+    let hidden = points.len() - spots.len();
     let unplaced = texts.iter().zip(&places).filter(|(text, place)| text.is_some() && place.is_none()).count();
-    Ok(plot.finish(&notes(comparison, axes, &points, &missing, &labels, unplaced)))
+    Ok(plot.finish(&notes(comparison, axes, &points, &missing, &labels, unplaced, hidden)))
 }
 
 /// The models with numbers in all columns, and those without.
@@ -192,8 +195,9 @@ fn legend(series: &[Series], points: &[Point], on_front: &[bool]) -> Vec<(Key, S
     let named = series.iter().filter(|series| !series.name.is_empty());
     let mut entries: Vec<(Key, String)> =
         named.map(|series| (Key::Mark(series.shape, series.colour), series.name.clone())).collect();
-    let corners = points.iter().zip(on_front).filter(|(_, on)| **on).count();
-    if corners > 1 {
+    let on = points.iter().zip(on_front).filter(|(_, on)| **on);
+    let corners: BTreeSet<(u64, u64)> = on.map(|(point, _)| (point.x.to_bits(), point.y.to_bits())).collect();
+    if corners.len() > 1 {
         entries.push((Key::Line("front"), "Pareto front".to_string()));
     }
     entries
@@ -294,6 +298,7 @@ fn notes(
     missing: &[usize],
     labels: &[String],
     unplaced: usize,
+    hidden: usize,
 ) -> Vec<String> {
     let drawn = [Some(axes.x), Some(axes.y), axes.size];
     let drawn: Vec<&Column> = drawn.into_iter().flatten().map(|index| &comparison.columns[index]).collect();
@@ -308,7 +313,10 @@ fn notes(
         notes.push("Hollow: one of the numbers is a bound.".to_string());
     }
     if points.len() > LABELLED {
-        notes.push(format!("Of more than {LABELLED} models only the Pareto front is labelled."));
+        notes.push(format!("Of more than {LABELLED} models only a Pareto front of no more is labelled."));
+    }
+    if hidden > 0 {
+        notes.push(format!("Marks at the same spot as another, under it: {hidden}."));
     }
     if unplaced > 0 {
         notes.push(format!("Labels left out where there is no room: {unplaced}."));

@@ -72,6 +72,71 @@ struct Module {
     path: String,
     value: f64,
     children: Vec<Module>,
+    /// Where it is drawn.
+    tile: Area,
+    /// Whether its modules are drawn in it.
+    nested: bool,
+    /// The pixels that it takes, frames included.
+    pixels: f64,
+}
+
+impl Module {
+    fn new(label: String, path: String, value: f64, children: Vec<Module>) -> Module {
+        let tile = Area { x: 0.0, y: 0.0, width: 0.0, height: 0.0 };
+        Module { label, path, value, children, tile, nested: false, pixels: value }
+    }
+
+    /// What a frame leaves for its modules.
+    fn inside(&self) -> Area {
+        let Area { x, y, width, height } = self.tile;
+        Area { x: x + 3.0, y: y + HEADER, width: width - 6.0, height: height - HEADER - 3.0 }
+    }
+
+    /// The pixels that its frame and those in it take.
+    fn frames(&self) -> f64 {
+        if !self.nested {
+            return 0.0;
+        }
+        let Area { width, height, .. } = self.inside();
+        self.tile.width * self.tile.height - width * height + self.children.iter().map(Module::frames).sum::<f64>()
+    }
+
+    /// Sets the pixels that it takes where a part of 1 takes so many.
+    fn weigh(&mut self, unit: f64) {
+        let own = self.frames() - self.children.iter().map(Module::frames).sum::<f64>();
+        self.children.iter_mut().for_each(|child| child.weigh(unit));
+        self.pixels = match self.nested {
+            true => own + self.children.iter().map(|child| child.pixels).sum::<f64>(),
+            false => self.value * unit,
+        };
+    }
+}
+
+/// Frames take room, so tiles are arranged several times, each with what the frames took before: parts of the same size
+/// have the same area, however deep they stand.
+const PASSES: usize = 16;
+
+fn arrange(modules: &mut [Module], area: Area) {
+    let whole: f64 = modules.iter().map(|module| module.value).sum();
+    for _ in 0..PASSES {
+        arrange_once(modules, area);
+        let frames: f64 = modules.iter().map(Module::frames).sum();
+        let unit = (area.width * area.height - frames).max(0.0) / whole;
+        modules.iter_mut().for_each(|module| module.weigh(unit));
+    }
+    arrange_once(modules, area);
+}
+
+fn arrange_once(modules: &mut [Module], area: Area) {
+    let pixels: Vec<f64> = modules.iter().map(|module| module.pixels).collect();
+    for (module, tile) in modules.iter_mut().zip(squarified(&pixels, area)) {
+        module.tile = tile;
+        module.nested = !module.children.is_empty() && tile.width > 24.0 && tile.height > HEADER + 14.0;
+        if module.nested {
+            let inside = module.inside();
+            arrange_once(&mut module.children, inside);
+        }
+    }
 }
 
 /// Deeper levels are drawn as one: nobody sees them, and names from files may have any number.
@@ -91,7 +156,7 @@ pub fn treemap(report: &Report, key: &str, depth: usize) -> Result<Chart> {
         return Err(report.open_sizes("a treemap can be drawn"));
     }
     let mut rest = &groups[..];
-    let modules = children(&mut rest, 0, &measure, ("", ""));
+    let mut modules = children(&mut rest, 0, &measure, ("", ""));
     let whole: f64 = modules.iter().map(|module| module.value).sum();
     if whole <= 0.0 {
         let reason = format!("nothing counts as {key}: choose another --chart-kind");
@@ -104,7 +169,8 @@ pub fn treemap(report: &Report, key: &str, depth: usize) -> Result<Chart> {
     let area = Area { x: MARGIN, y: plot.y + 12.0, width: plot.width - 2.0 * MARGIN, height: 420.0 };
     let colour_level = colour_level(&modules, whole);
     let mut drawing = Drawing { plot: &mut plot, text: measure.text, whole, colour_level, next: 0 };
-    drawing.modules(&modules, area, 0, None);
+    arrange(&mut modules, area);
+    drawing.modules(&modules, 0, None);
     plot.y = area.y + area.height;
     Ok(plot.finish(&[]))
 }
@@ -127,10 +193,16 @@ fn children(groups: &mut &[Group], depth: usize, measure: &Measure, parent: (&st
         let own = value - inner.iter().map(|module| module.value).sum::<f64>();
         // Times add up to what rounding leaves.
         if !inner.is_empty() && own > 1e-9 * value {
-            inner.push(Module { label: String::new(), path: path.clone(), value: own, children: Vec::new() });
+            inner.push(Module::new(String::new(), path.clone(), own, Vec::new()));
         }
         inner.sort_by(|a, b| b.value.total_cmp(&a.value));
-        modules.push(Module { label, path, value, children: inner });
+        // A module with one module in it is a frame around a frame.
+        let module = match (inner.pop(), inner.is_empty()) {
+            (Some(only), true) if only.label.starts_with(&label) => only,
+            (Some(only), true) => Module { label: format!("{label}.{}", only.label), ..only },
+            (last, _) => Module::new(label, path, value, inner.into_iter().chain(last).collect()),
+        };
+        modules.push(module);
     }
     modules.retain(|module| module.value > 0.0);
     modules.sort_by(|a, b| b.value.total_cmp(&a.value));
@@ -155,11 +227,10 @@ struct Drawing<'p> {
 }
 
 impl Drawing<'_> {
-    fn modules(&mut self, modules: &[Module], area: Area, level: usize, colour: Option<usize>) {
-        let values: Vec<f64> = modules.iter().map(|module| module.value).collect();
-        for (module, tile) in modules.iter().zip(squarified(&values, area)) {
+    fn modules(&mut self, modules: &[Module], level: usize, colour: Option<usize>) {
+        for module in modules {
             let colour = colour.or_else(|| (level == self.colour_level).then(|| self.colour()));
-            self.module(module, tile, level, colour);
+            self.module(module, level, colour);
         }
     }
 
@@ -168,14 +239,14 @@ impl Drawing<'_> {
         (self.next - 1).min(SERIES - 1)
     }
 
-    fn module(&mut self, module: &Module, tile: Area, level: usize, colour: Option<usize>) {
+    fn module(&mut self, module: &Module, level: usize, colour: Option<usize>) {
+        let (tile, nested) = (module.tile, module.nested);
         // Nobody sees less.
         if tile.width < 0.8 || tile.height < 0.8 {
             return;
         }
         let share = format!("{:.1} %", 100.0 * module.value / self.whole);
         let tooltip = format!("{}\n{}, {share}", module.path, (self.text)(module.value));
-        let nested = !module.children.is_empty() && tile.width > 24.0 && tile.height > HEADER + 14.0;
         let class = match nested {
             true => format!("tile f{} faint", colour.unwrap_or(SERIES - 1)),
             false => format!("tile f{} tint", colour.unwrap_or(SERIES - 1)),
@@ -197,13 +268,7 @@ impl Drawing<'_> {
         if nested {
             let shown = if width(&with_share) <= room { with_share } else { label(&module.label, room) };
             text(tile.y + 13.0, "strong", &shown);
-            let inner = Area {
-                x: tile.x + 3.0,
-                y: tile.y + HEADER,
-                width: tile.width - 6.0,
-                height: tile.height - HEADER - 3.0,
-            };
-            self.modules(&module.children, inner, level + 1, colour);
+            self.modules(&module.children, level + 1, colour);
             return;
         }
         let across = if tile.height > 16.0 { label(&module.label, room) } else { String::new() };
@@ -275,6 +340,34 @@ fn squarified(values: &[f64], mut area: Area) -> Vec<Area> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// However deep a module stands, its area is its part.
+    #[test]
+    fn areas_are_parts_of_the_whole_at_every_depth() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/graphs/ghostnet_1.0.onnx");
+        let report = crate::Model::open(path).unwrap().report(&crate::Bindings::default()).unwrap();
+        for depth in 1..6 {
+            let view = View { by: By::Scope, depth, sort: None, top: None };
+            let (groups, _) = groups(&report, &view).unwrap();
+            let mut modules = children(&mut &groups[..], 0, &measure(&report, "macs").unwrap(), ("", ""));
+            let whole: f64 = modules.iter().map(|module| module.value).sum();
+            arrange(&mut modules, Area { x: 0.0, y: 0.0, width: 700.0, height: 400.0 });
+            let mut densities = Vec::new();
+            let mut stack: Vec<&Module> = modules.iter().collect();
+            while let Some(module) = stack.pop() {
+                match module.nested {
+                    true => stack.extend(&module.children),
+                    false if module.value > 0.01 * whole => {
+                        densities.push(module.tile.width * module.tile.height / module.value);
+                    }
+                    false => {}
+                }
+            }
+            densities.sort_by(f64::total_cmp);
+            let most = densities[densities.len() - 1] / densities[0];
+            assert!(most < 1.3, "{depth}: {most}");
+        }
+    }
 
     proptest! {
         /// Tiles have the area of their part, stay inside and do not overlap.

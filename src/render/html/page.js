@@ -97,7 +97,8 @@ if (data) {
 
 // The table of all nodes: only the rows that are seen exist.
 function nodes() {
-  const HEIGHT = 28;
+  // Of a row; larger text makes it more.
+  let height = 28;
   const scroll = document.getElementById("scroll");
   const table = document.getElementById("nodes");
   const search = document.getElementById("search");
@@ -148,14 +149,14 @@ function nodes() {
     const made = element("tr", undefined, { className: "space" });
     made.setAttribute("aria-hidden", "true");
     const cell = element("td", undefined, { colSpan: columns.length });
-    cell.style.height = rows * HEIGHT + "px";
+    cell.style.height = rows * height + "px";
     made.append(cell);
     return made;
   }
 
   function draw() {
-    const first = Math.max(0, Math.floor(scroll.scrollTop / HEIGHT) - 10);
-    const last = Math.min(shown.length, first + Math.ceil(scroll.clientHeight / HEIGHT) + 20);
+    const first = Math.max(0, Math.floor(scroll.scrollTop / height) - 10);
+    const last = Math.min(shown.length, first + Math.ceil(scroll.clientHeight / height) + 20);
     const now = first + " " + last;
     if (now === drawn) return;
     drawn = now;
@@ -163,7 +164,16 @@ function nodes() {
     if (first > 0) rows.push(space(first));
     for (let at = first; at < last; at += 1) rows.push(row(shown[at], at));
     if (last < shown.length) rows.push(space(shown.length - last));
+    const focused = body.contains(document.activeElement);
+    const place = focused && document.activeElement.dataset.place;
     body.replaceChildren(...rows);
+    if (focused) (body.querySelector('[data-place="' + place + '"]') || scroll).focus({ preventScroll: true });
+    const seen = body.querySelector("tr[data-place]");
+    const real = seen ? seen.getBoundingClientRect().height : height;
+    if (Math.abs(real - height) >= 1) {
+      height = real;
+      redraw();
+    }
   }
 
   function redraw() {
@@ -186,7 +196,7 @@ function nodes() {
     target = Number(place[1]);
     search.value = "";
     filter();
-    scroll.scrollTop = shown.indexOf(target) * HEIGHT - scroll.clientHeight / 3;
+    scroll.scrollTop = shown.indexOf(target) * height - scroll.clientHeight / 3;
     redraw();
     scroll.scrollIntoView({ block: "center" });
     const row = body.querySelector('[data-place="' + target + '"]');

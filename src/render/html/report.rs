@@ -66,11 +66,12 @@ stands in them</caption><thead><tr></tr></thead><tbody></tbody></table></div>\n\
 <noscript><p>The tree is made by a script.</p></noscript>\n";
 
 /// What the script fills.
-const NODES: &str = "<p><label for=\"search\">Search nodes</label> <input type=\"search\" id=\"search\" \
+const NODES: &str = "<div class=\"screen\"><p><label for=\"search\">Search nodes</label> <input type=\"search\" id=\"search\" \
 placeholder=\"name, operator, module, shape\" autocomplete=\"off\" spellcheck=\"false\"> <output id=\"found\" for=\"search\" \
 aria-live=\"polite\"></output></p>\n<div id=\"scroll\" class=\"scroll\" tabindex=\"0\" role=\"region\" \
 aria-labelledby=\"nodes-heading\"><table id=\"nodes\"><caption>Nodes in the order in which they run</caption><thead><tr></tr>\
-</thead><tbody></tbody></table></div>\n<noscript><p>The table is made by a script.</p></noscript>\n";
+</thead><tbody></tbody></table></div>\n<noscript><p>The table is made by a script.</p></noscript></div>\n\
+<p class=\"paper-only\">Nodes are not printed: --format csv has them.</p>\n";
 
 fn coverage(report: &Report) -> String {
     let coverage = &report.coverage;
