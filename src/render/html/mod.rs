@@ -10,7 +10,7 @@ use super::number::{clean, quantity};
 use super::{Measured, Style, Verified};
 use crate::charts::stylesheet;
 use crate::cost::Unit;
-use crate::guidelines::Linted;
+use crate::guidelines::{Finding, Linted};
 use crate::verify::Verdict;
 
 mod comparison;
@@ -185,20 +185,23 @@ pub(super) fn measured(models: &[Measured], _: &Style) -> String {
     page("Latency", &super::latency::common(models), &section("latency", "Models", &table), None)
 }
 
+/// The cells of a guideline's finding, but for its nodes.
+fn judged(finding: &Finding, style: &Style) -> [Cell; 5] {
+    let excess = quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact);
+    [
+        Cell::Text(finding.rule.to_string()),
+        Cell::Number(excess, Some(finding.excess_bytes as f64)),
+        Cell::Number(format!("{:.1}", 100.0 * finding.share), Some(finding.share)),
+        Cell::Text(finding.message.clone()),
+        Cell::Text(finding.advice.clone()),
+    ]
+}
+
 pub(super) fn guidelines(linted: &Linted, style: &Style) -> String {
     let header = ["Rule", "Excess", "Share %", "Finding", "Advice", "First node"].map(str::to_string);
-    let row = |finding: &crate::guidelines::Finding| {
-        vec![
-            Cell::Text(finding.rule.to_string()),
-            Cell::Number(
-                quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact),
-                Some(finding.excess_bytes as f64),
-            ),
-            Cell::Number(format!("{:.1}", 100.0 * finding.share), Some(finding.share)),
-            Cell::Text(finding.message.clone()),
-            Cell::Text(finding.advice.clone()),
-            Cell::Text(finding.nodes.first().cloned().unwrap_or_default()),
-        ]
+    let row = |finding: &Finding| {
+        let first = finding.nodes.first().cloned().unwrap_or_default();
+        judged(finding, style).into_iter().chain([Cell::Text(first)]).collect::<Vec<_>>()
     };
     let rows: Vec<_> = linted.guidelines.iter().map(row).collect();
     let table = table("Where ShuffleNetV2's guidelines are not kept", &header, &rows, "");

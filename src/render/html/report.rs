@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{Cell, charts, escape, page, section, table};
+use super::{Cell, charts, escape, judged, page, section, table};
 use crate::cost::{Coverage, METRICS, Unit};
 use crate::device::{Fit, Fits};
 use crate::dim::Dim;
@@ -210,17 +210,7 @@ fn findings(report: &Report, style: &Style) -> String {
         }
     };
     let row = |finding: &crate::guidelines::Finding| {
-        vec![
-            Cell::Text(finding.rule.to_string()),
-            Cell::Number(
-                quantity(Some(&finding.excess_bytes.into()), Unit::Bytes, style.exact),
-                Some(finding.excess_bytes as f64),
-            ),
-            Cell::Number(format!("{:.1}", 100.0 * finding.share), Some(finding.share)),
-            Cell::Text(finding.message.clone()),
-            Cell::Text(finding.advice.clone()),
-            Cell::Markup(nodes(&finding.nodes)),
-        ]
+        judged(finding, style).into_iter().chain([Cell::Markup(nodes(&finding.nodes))]).collect::<Vec<_>>()
     };
     let header = ["Rule", "Excess", "Share %", "Finding", "Advice", "Nodes"].map(str::to_string);
     let rows: Vec<_> = findings.iter().take(FINDINGS).map(row).collect();
