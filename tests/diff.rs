@@ -355,6 +355,24 @@ fn dag(steps: &[(u8, usize, usize)]) -> ModelProto {
     model(&text)
 }
 
+/// The same model with its nodes in another order in which they can run.
+fn reordered(mut model: ModelProto, keys: &[u64]) -> ModelProto {
+    let graph = model.graph.as_mut().unwrap();
+    let mut left: Vec<(u64, NodeProto)> = graph
+        .node
+        .drain(..)
+        .enumerate()
+        .map(|(at, node)| (keys[at % keys.len()].rotate_left(at as u32), node))
+        .collect();
+    left.sort_by_key(|(key, _)| *key);
+    while !left.is_empty() {
+        let is_made = |name: &String| !left.iter().any(|(_, node)| node.output.contains(name));
+        let next = left.iter().position(|(_, node)| node.input.iter().all(is_made)).unwrap();
+        graph.node.push(left.remove(next).1);
+    }
+    model
+}
+
 type Steps = Vec<(u8, usize, usize)>;
 
 fn steps() -> impl Strategy<Value = Steps> {
@@ -371,6 +389,13 @@ proptest! {
         prop_assert_eq!(faults(&difference), Vec::<String>::new());
         let back = diff(&after, &before);
         prop_assert_eq!(faults(&back), Vec::<String>::new());
+    }
+
+    #[test]
+    fn another_order_of_the_file_is_the_same(steps in steps(), keys in prop::collection::vec(any::<u64>(), 8)) {
+        let (before, after) = (dag(&steps), reordered(renamed(&dag(&steps)), &keys));
+        let same = diff(&report(&before).unwrap(), &report(&after).unwrap());
+        prop_assert!(same.changes.is_empty(), "{:?}", same.changes);
     }
 
     #[test]
