@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::Item;
 use super::align::{Alignment, above};
 use super::signature::{Node, Operand, Signatures};
-use crate::cost::{Counted, METRICS};
+use crate::cost::{Counted, Counts, METRICS};
 use crate::dim::Dim;
 
 /// Two models, aligned.
@@ -22,12 +22,23 @@ pub(super) struct Compare<'c, 'r> {
 
 impl Compare<'_, '_> {
     /// By how much each metric is more. What is unknown counts nothing.
-    pub(super) fn deltas(&self, item: &Item) -> Vec<Dim> {
+    fn deltas(&self, item: &Item) -> Vec<Dim> {
         let count = |node: Option<&Node<'_>>, metric: usize| {
             node.and_then(|node| node.counts[metric].clone()).unwrap_or(Dim::ZERO)
         };
         let (old, new) = (item.0.map(|at| &self.old[at]), item.1.map(|other| &self.new[other]));
         (0..METRICS.len()).map(|metric| count(new, metric) - count(old, metric)).collect()
+    }
+
+    /// By how much each metric is more in all of them.
+    pub(super) fn delta(&self, items: &[Item]) -> Counts {
+        let mut delta = Counts::zero();
+        for item in items {
+            for (delta, more) in delta.0.iter_mut().zip(self.deltas(item)) {
+                *delta = delta.take().map(|delta| delta + more);
+            }
+        }
+        delta
     }
 
     /// Whether nothing is different but names.
@@ -63,10 +74,10 @@ impl Compare<'_, '_> {
             giver(of, place).is_some_and(|giver| side[giver].is_some())
         };
         let (before, after) = (gives(old, at), gives(new, other));
-        let lost = before.iter().filter(|place| !after.contains(place));
-        let won = after.iter().filter(|place| !before.contains(place));
-        if lost.clone().any(|place| taken_over(new, *place, &self.alignment.to_before))
-            || won.clone().any(|place| taken_over(old, *place, &self.alignment.to_after))
+        let mut lost = before.iter().filter(|place| !after.contains(place));
+        let mut won = after.iter().filter(|place| !before.contains(place));
+        if lost.any(|place| taken_over(new, *place, &self.alignment.to_before))
+            || won.any(|place| taken_over(old, *place, &self.alignment.to_after))
         {
             return true;
         }

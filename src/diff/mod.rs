@@ -184,33 +184,42 @@ fn against(before: &Report, after: &Report, old_ends: &[Vec<Arc<str>>; 2], new_e
             shape: shape.map(|shape| shape.iter().map(dim).collect()),
         }
     };
-    let change = |items: &[Item], scope: String| {
-        let mut delta = Counts::zero();
-        let mut pairs = Vec::with_capacity(items.len());
-        for item in items {
-            let (old_node, new_node) = (item.0.map(|at| &old[at]), item.1.map(|other| &new[other]));
-            for (delta, more) in delta.0.iter_mut().zip(compare.deltas(item)) {
-                *delta = delta.take().map(|delta| delta + more);
-            }
-            pairs.push(Pair {
-                before: old_node.map(|node| place(node, &old_shapes, &|dim| dim.clone())),
-                after: new_node.map(|node| place(node, &new_shapes, &|dim| symbols.translate(dim))),
-                rewired: compare.is_rewired(item),
-            });
-        }
-        let kind = match () {
+    let pair = |item: &Item| Pair {
+        before: item.0.map(|at| place(&old[at], &old_shapes, &|dim| dim.clone())),
+        after: item.1.map(|other| place(&new[other], &new_shapes, &|dim| symbols.translate(dim))),
+        rewired: compare.is_rewired(item),
+    };
+    let change = |(block, items): (&str, Vec<Item>)| Change {
+        kind: match () {
             () if items.iter().all(|item| item.0.is_none()) => Kind::Added,
             () if items.iter().all(|item| item.1.is_none()) => Kind::Removed,
             () => Kind::Changed,
-        };
-        Change { kind, scope, nodes: pairs, delta }
+        },
+        scope: block.to_string(),
+        nodes: items.iter().map(pair).collect(),
+        delta: compare.delta(&items),
     };
+    let changes = changed_blocks(&compare, &items, &labels).into_iter().map(change).collect();
+    let side = |report: &Report| Side { path: report.model.path.clone(), name: report.model.name.clone() };
+    let missing = |key: &&'static str| [before, after].iter().any(|report| report.totals.at_least.contains(key));
+    Diff {
+        before: side(before),
+        after: side(after),
+        totals: totals(before, after, &symbols),
+        changes,
+        unchanged: items.iter().filter(|item| compare.is_same(item)).count(),
+        incomplete: METRICS.iter().map(|metric| metric.key).filter(missing).collect(),
+    }
+}
+
+/// What is not the same, by block, in the order in which nodes run; last, what differs in its constants alone.
+fn changed_blocks<'l>(compare: &Compare, items: &[Item], labels: &'l [Vec<String>; 2]) -> Vec<(&'l str, Vec<Item>)> {
     let block_of = |item: &Item| match *item {
         (_, Some(other)) => &*labels[1][other],
         (Some(at), None) => &*labels[0][at],
         (None, None) => "",
     };
-    let mut parts: Vec<(&str, Vec<Item>)> = Vec::new();
+    let mut blocks: Vec<(&str, Vec<Item>)> = Vec::new();
     let mut places: FxHashMap<&str, usize> = FxHashMap::default();
     let mut constants_alone: Vec<Item> = Vec::new();
     for run in items.split(|item| compare.is_same(item)).filter(|run| !run.is_empty()) {
@@ -222,27 +231,15 @@ fn against(before: &Report, after: &Report, old_ends: &[Vec<Arc<str>>; 2], new_e
         // What changed in a block is one change, whatever stayed between.
         for part in run.chunk_by(|a, b| block_of(a) == block_of(b)) {
             let block = block_of(&part[0]);
-            let place = if block.is_empty() { parts.len() } else { *places.entry(block).or_insert(parts.len()) };
-            if place == parts.len() {
-                parts.push((block, Vec::new()));
+            let place = if block.is_empty() { blocks.len() } else { *places.entry(block).or_insert(blocks.len()) };
+            if place == blocks.len() {
+                blocks.push((block, Vec::new()));
             }
-            parts[place].1.extend(part);
+            blocks[place].1.extend(part);
         }
     }
-    let mut changes: Vec<Change> = parts.iter().map(|(block, part)| change(part, block.to_string())).collect();
-    if !constants_alone.is_empty() {
-        changes.push(change(&constants_alone, String::new()));
-    }
-    let side = |report: &Report| Side { path: report.model.path.clone(), name: report.model.name.clone() };
-    let missing = |key: &&'static str| [before, after].iter().any(|report| report.totals.at_least.contains(key));
-    Diff {
-        before: side(before),
-        after: side(after),
-        totals: totals(before, after, &symbols),
-        changes,
-        unchanged: items.iter().filter(|item| compare.is_same(item)).count(),
-        incomplete: METRICS.iter().map(|metric| metric.key).filter(missing).collect(),
-    }
+    blocks.extend(Some(("", constants_alone)).filter(|(_, items)| !items.is_empty()));
+    blocks
 }
 
 /// The nodes whose counts make the totals.
