@@ -37,7 +37,7 @@ fn a_widened_block_fails_by_name_until_it_is_blessed() {
     folder.run(&["bless"]).code(0);
     folder.git(&["add", "."]);
     folder.git(&["commit", "-m", "net"]);
-    folder.run(&["check"]).code(0).says("1 model: 1 passes");
+    folder.run(&["check"]).code(0).says("1 model: 1 passed");
 
     folder.git(&["checkout", "-b", "wider"]);
     folder.model("net.onnx", &net([16, 16, 24, 16]));
@@ -158,14 +158,14 @@ fn sizes_that_the_data_decide_are_compared_whatever_their_names() {
     folder.run(&["bless"]).code(0);
     let blessed = folder.read("lwstat.baseline.json");
     for (parts, code, said) in [
-        (&[("a", 8), ("b", 16)][..], 0, "1 passes"),
-        (&[("b", 8), ("a", 16)], 0, "1 passes"),
-        (&[("/x/NonZero", 8), ("data_1", 16)], 0, "1 passes"),
-        (&[("data_2", 8), ("data_1", 16)], 0, "1 passes"),
-        (&[("x.y", 8), ("ä*2", 16)], 0, "1 passes"),
+        (&[("a", 8), ("b", 16)][..], 0, "1 passed"),
+        (&[("b", 8), ("a", 16)], 0, "1 passed"),
+        (&[("/x/NonZero", 8), ("data_1", 16)], 0, "1 passed"),
+        (&[("data_2", 8), ("data_1", 16)], 0, "1 passed"),
+        (&[("x.y", 8), ("ä*2", 16)], 0, "1 passed"),
         (&[("b", 8), ("a", 17)], 1, "macs grew from"),
-        (&[("b", 8), ("a", 15)], 0, "1 passes"),
-        (&[("a", 8)], 0, "1 passes"),
+        (&[("b", 8), ("a", 15)], 0, "1 passed"),
+        (&[("a", 8)], 0, "1 passed"),
         // One more is more nodes, whatever it decides.
         (&[("c", 4), ("a", 8), ("b", 16)], 1, "nodes grew from 10 to 15, by 5 (+50.0 %): +0 is allowed"),
     ] {
@@ -312,23 +312,23 @@ fn every_rule_fails_or_warns_as_it_is_asked_to() {
     for (rest, code, said) in [
         ("budget: {macs: 310 M}", 0, "macs 300.8 M of 310 M"),
         ("budget: {macs: 300 M}", 1, "macs is 300.8 M, over its budget of 300 M by 774.3 k"),
-        ("budget: {macs: 300774272}", 0, "passes"),
+        ("budget: {macs: 300774272}", 0, "passed"),
         ("budget: {macs: 300774271}", 1, "by 1"),
-        ("warn: {budget: {macs: 300 M}}", 0, "1 warns"),
-        ("budget: {macs: 310 M}, warn: {budget: {macs: 300 M}}", 0, "1 warns"),
+        ("warn: {budget: {macs: 300 M}}", 0, "1 with warnings"),
+        ("budget: {macs: 310 M}, warn: {budget: {macs: 300 M}}", 0, "1 with warnings"),
         ("budget: {peak_activation_bytes: 9 MiB}", 1, "peak_activation_bytes is 9.188 MiB at /features/features.2"),
         ("budget: {best_in_place_bytes: 1 MiB}", 1, "best_in_place_bytes is"),
         ("budget: {G4: 5 %}", 1, "G4 is 74.9 %, over its budget of 5 % by 69.9 %"),
         ("budget: {nodes: 10}", 1, "nodes is"),
-        ("device: raspberry-pi-5", 0, "passes"),
+        ("device: raspberry-pi-5", 0, "passed"),
         ("device: stm32h743", 1, "it does not fit the flash of STM32H743"),
         ("device: stm32h743", 1, "it does not fit the RAM of STM32H743"),
         ("device: stm32h743, budget: {roofline_ms: 1 s}", 1, "it does not fit the RAM"),
         ("deny: [G4]", 1, "G4 (little element-wise work) is not kept"),
-        ("deny: [G4], from: 80", 0, "passes"),
+        ("deny: [G4], from: 80", 0, "passed"),
         ("deny: [all]", 1, "G1 (equal channel widths) is not kept"),
-        ("coverage: exact", 0, "passes"),
-        ("figures: hold", 0, "passes"),
+        ("coverage: exact", 0, "passed"),
+        ("figures: hold", 0, "passed"),
         ("figures: hold, as: mobilenet_v2_1.4", 1, "the published macs of mobilenet_v2_1.4 are"),
         ("budget: {macs: 1 G}, inputs: {input: 1x3x448x448}", 1, "macs is 1.1"),
         ("name: nothing", 0, "nothing is asked of it"),
@@ -345,7 +345,7 @@ fn a_cost_that_is_not_known_does_not_pass() {
     let folder = Folder::new();
     folder.model("net.onnx", "in x f32[1,8]; s=f::Strange x -> y; r=Relu x -> z; out y z");
     for (rest, code, said) in
-        [("", 1, "(1 f:Strange)"), (", coverage: unknown", 0, "passes"), (", coverage: exact", 1, "unknown")]
+        [("", 1, "(1 f:Strange)"), (", coverage: unknown", 0, "passed"), (", coverage: exact", 1, "unknown")]
     {
         folder.write("lwstat.yaml", format!("models: [{{path: net.onnx, budget: {{macs: 1 M}}{rest}}}]"));
         folder.run(&["check"]).code(code).says(said);
@@ -359,13 +359,13 @@ fn defaults_hold_where_entries_do_not_say_otherwise() {
     folder.model("b.onnx", &net([64, 64, 64, 64]));
     let defaults = "defaults: {budget: {macs: 150 k, nodes: 99}}\n";
     for (models, code, said) in [
-        ("[{path: '*.onnx'}]", 1, "1 passes, 1 fails"),
-        ("[{path: '*.onnx', budget: {macs: 10 M}}]", 0, "2 pass"),
-        ("[{path: '*.onnx', budget: {macs: null}}]", 0, "2 pass"),
-        ("[{path: '*.onnx', budget: {macs: }}]", 0, "2 pass"),
+        ("[{path: '*.onnx'}]", 1, "1 passed, 1 failed"),
+        ("[{path: '*.onnx', budget: {macs: 10 M}}]", 0, "2 passed"),
+        ("[{path: '*.onnx', budget: {macs: null}}]", 0, "2 passed"),
+        ("[{path: '*.onnx', budget: {macs: }}]", 0, "2 passed"),
         // What an entry names is no part of another's pattern.
-        ("[{path: '*.onnx'}, {path: b.onnx, budget: {macs: 10 M}}]", 0, "2 pass"),
-        ("[{path: .}, {path: ./b.onnx, budget: {macs: 10 M}}]", 0, "2 pass"),
+        ("[{path: '*.onnx'}, {path: b.onnx, budget: {macs: 10 M}}]", 0, "2 passed"),
+        ("[{path: .}, {path: ./b.onnx, budget: {macs: 10 M}}]", 0, "2 passed"),
         ("[{path: a.onnx}, {path: a.onnx, name: again, budget: {macs: 1}}]", 1, "again"),
     ] {
         folder.write("lwstat.yaml", format!("{defaults}models: {models}\n"));
@@ -380,7 +380,7 @@ fn a_configuration_is_found_from_below() {
     folder.model("net.onnx", &net([8, 8, 8, 8]));
     std::fs::create_dir_all(folder.path("deep/er")).unwrap();
     folder.run_in("deep/er", &["bless"]).code(0);
-    folder.run_in("deep/er", &["check"]).code(0).says("../../lwstat.yaml: 1 model: 1 passes");
+    folder.run_in("deep/er", &["check"]).code(0).says("../../lwstat.yaml: 1 model: 1 passed");
     folder.run_in("deep", &["check", "-c", "../lwstat.yaml"]).code(0);
     folder.run(&["check"]).code(0);
     folder.run_in("deep", &["check", "--baseline", "none.json"]).code(2).says("no baseline none.json");
@@ -401,9 +401,9 @@ fn bless_refuses_what_no_baseline_can_allow() {
     // One model alone.
     folder.model("a.onnx", &net([8, 8, 8, 4]));
     folder.model("b.onnx", &net([8, 8, 8, 4]));
-    folder.run(&["check"]).code(0).says("2 models are cheaper than the baseline: lwstat bless holds that.");
+    folder.run(&["check"]).code(0).says("Cheaper than the baseline: 2 models; lwstat bless holds that.");
     folder.run(&["bless", "b.onnx"]).code(0).says("1 model accepted");
-    folder.run(&["check"]).code(0).says("1 model is cheaper");
+    folder.run(&["check"]).code(0).says("baseline: 1 model; lwstat bless");
     folder.run(&["bless", "c.onnx"]).code(2).says("has no model \"c.onnx\": it has a.onnx, b.onnx");
 }
 
@@ -415,13 +415,13 @@ fn init_writes_what_check_reads() {
     folder.model("target/built.onnx", &net([8, 8, 8, 8]));
     folder.write("nets/broken.onnx", "no model");
     let init = folder.run(&["init"]);
-    init.code(0).says("lwstat.yaml: 2 models, 1 model that cannot be analyzed stand in comments");
+    init.code(0).says("lwstat.yaml: 2 models, without 1 model that cannot be analyzed;");
     let config = folder.read("lwstat.yaml");
     assert!(config.contains("- path: \"nets/a b.onnx\"\n    budget: {macs: 140 k, params: 512"), "{config}");
     assert!(config.contains("dims: {\"n\": 1}"), "{config}");
     assert!(config.contains("nets/broken.onnx: it is no ONNX model") && !config.contains("built"), "{config}");
     folder.run(&["bless"]).code(0);
-    folder.run(&["check"]).code(0).says("2 models: 2 pass");
+    folder.run(&["check"]).code(0).says("2 models: 2 passed");
     folder.run(&["init"]).code(2).says("it is there already: --force overwrites it");
     assert_eq!(folder.read("lwstat.yaml"), config);
     folder.run(&["init", "--force", "nets/c.onnx"]).code(0);

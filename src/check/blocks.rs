@@ -10,6 +10,7 @@ use crate::cost::{Counts, METRICS, Row, index_of};
 use crate::diff::Kind;
 use crate::diff::{items, shapes};
 use crate::dim::Dim;
+use crate::render::number::plural;
 use crate::report::Report;
 use crate::summary::levels;
 
@@ -213,14 +214,17 @@ fn cause(old: &[&Block], new: &[&Block]) -> Cause {
     }
 }
 
-/// `Conv 1×1 → 1×96×56×56 instead of 1×48×56×56, 3 more nodes`.
+/// `Conv 1×1 → 1×96×56×56 instead of 1×48×56×56, 3 nodes more`.
 fn what(old: &[&Block], new: &[&Block]) -> String {
     let nodes = |blocks: &[&Block]| blocks.iter().flat_map(|block| block.nodes.clone()).collect::<Vec<_>>();
     let (old, new) = (nodes(old), nodes(new));
-    let count = |count: usize| if count == 1 { "1 node".to_string() } else { format!("{count} nodes") };
     if old.is_empty() || new.is_empty() {
         let all = if new.is_empty() { &old } else { &new };
-        return format!("{}: {}", count(all.len()), all.iter().take(2).cloned().collect::<Vec<_>>().join(", "));
+        return format!(
+            "{}: {}",
+            plural(all.len(), "node"),
+            all.iter().take(2).cloned().collect::<Vec<_>>().join(", ")
+        );
     }
     if !old.iter().map(|node| kind(node)).eq(new.iter().map(|node| kind(node))) {
         let mut more: BTreeMap<&str, i64> = BTreeMap::new();
@@ -240,7 +244,8 @@ fn what(old: &[&Block], new: &[&Block]) -> String {
         None => format!("{}, with other inputs or weights", new[0]),
         Some((old, new)) => {
             let was = old.split(" → ").nth(1).unwrap_or("?");
-            let more = if differ.len() > 1 { format!(", {} more", count(differ.len() - 1)) } else { String::new() };
+            let more =
+                if differ.len() > 1 { format!(", {} more", plural(differ.len() - 1, "node")) } else { String::new() };
             format!("{new} instead of {was}{more}")
         }
     }

@@ -10,7 +10,7 @@ use crate::device::{Fit, Fits};
 use crate::dim::Dim;
 use crate::figures;
 use crate::guidelines::{self, RULES};
-use crate::render::number::quantity;
+use crate::render::number::{plural, quantity};
 use crate::verify::{Verdict, verify};
 
 impl Gate<'_> {
@@ -28,14 +28,13 @@ impl Gate<'_> {
             .map(|op| format!("{} {}{}", op.count, domain(&op.domain), op.op_type))
             .collect();
         let cause = if ops.is_empty() || what != "unknown" { String::new() } else { format!(" ({})", ops.join(", ")) };
-        let nodes = if count == 1 { "1 node is".to_string() } else { format!("the costs of {count} nodes are") };
-        let nodes = nodes.replace("1 node is", "the cost of 1 node is");
+        let nodes = plural(count, "node");
         let node = seen.report.nodes.iter().find(|row| row.unknown_operator).map(|row| row.name.clone());
         findings.push(Finding {
             metric: "coverage".to_string(),
             way_on: "allow it with coverage: unknown (or bounded), or use operators of lwstat ops".to_string(),
             node: node.unwrap_or_default(),
-            ..self.finding(Level::Fail, Rule::Coverage, format!("{nodes} {what}{cause}"))
+            ..self.finding(Level::Fail, Rule::Coverage, format!("the cost of {nodes} is {what}{cause}"))
         });
     }
     pub(super) fn device(&self, seen: &Seen, findings: &mut Vec<Finding>) {
@@ -82,12 +81,11 @@ impl Gate<'_> {
         for judged in linted.rules.iter().filter(|judged| judged.level == guidelines::Level::Deny && !judged.kept) {
             let worst = linted.guidelines.iter().find(|finding| finding.rule == judged.rule);
             let share = Number::Real(100.0 * judged.share);
-            let count =
-                if judged.findings == 1 { "1 finding".to_string() } else { format!("{} findings", judged.findings) };
             let message = format!(
-                "{} ({}) is not kept: {count} of {} of the memory access{}",
+                "{} ({}) is not kept: {} of {} of the memory access{}",
                 judged.rule,
                 judged.title,
+                plural(judged.findings, "finding"),
                 spoken(&share, &Unit::Share),
                 worst.map(|worst| format!("; the worst: {}", worst.message)).unwrap_or_default()
             );

@@ -8,7 +8,7 @@ use lwstat::check::config::Config;
 use lwstat::check::findings::{Level, Outcome};
 use lwstat::check::gate::{Question, bless};
 use lwstat::render::finding_text;
-use lwstat::render::number::clean;
+use lwstat::render::number::{clean, plural};
 use lwstat::{Error, Result};
 
 use super::check::ConfigArgs;
@@ -84,7 +84,7 @@ fn write(args: &BlessArgs, config: &Config, kept: Vec<String>, out: &mut dyn Wri
     if !writer.end()? {
         return Ok((false, format!("{path}: nothing changed\n")));
     }
-    let models = if accepted == 1 { "1 model".to_string() } else { format!("{accepted} models") };
+    let models = plural(accepted, "model");
     let gone = if changed == 0 { ", entries of models that are gone taken out" } else { "" };
     Ok((true, format!("{path}: {models} accepted, {changed} new or changed{gone}\n")))
 }

@@ -45,7 +45,7 @@ fn cached(threads: usize) -> Result<PathBuf> {
 #[cfg(feature = "latency")]
 fn title(threads: usize) -> String {
     let cpu = lwstat::latency::cpu_name().replace(['"', '\\'], " ");
-    format!("this machine ({cpu}, {threads} thread{})", if threads == 1 { "" } else { "s" })
+    format!("this machine ({cpu}, {})", lwstat::render::number::plural(threads, "thread"))
 }
 
 #[cfg(not(feature = "latency"))]

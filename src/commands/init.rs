@@ -7,7 +7,7 @@ use clap::Args;
 use lwstat::check::config::{FILE, normal};
 use lwstat::check::proposal::{Proposed, propose, text};
 use lwstat::compare::sources;
-use lwstat::render::number::clean;
+use lwstat::render::number::{clean, plural};
 use lwstat::{Error, Model, Result};
 use rayon::prelude::*;
 
@@ -67,10 +67,10 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
         return Err(first.unwrap_or_else(|| Error::new("there is no model here: name files or directories")));
     }
     emit(&text(&models), Some(&args.config))?;
-    let count = |count: usize| if count == 1 { "1 model".to_string() } else { format!("{count} models") };
-    let bad = models.len() - good;
-    let left_out =
-        if bad > 0 { format!(", {} that cannot be analyzed stand in comments", count(bad)) } else { String::new() };
-    let label = clean(&label);
-    super::print(&format!("{label}: {}{left_out}; lwstat bless writes the baseline for its limits\n", count(good)))
+    let left_out = match models.len() - good {
+        0 => String::new(),
+        bad => format!(", without {} that cannot be analyzed", plural(bad, "model")),
+    };
+    let (label, good) = (clean(&label), plural(good, "model"));
+    super::print(&format!("{label}: {good}{left_out}; lwstat bless writes the baseline for its limits\n"))
 }

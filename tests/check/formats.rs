@@ -54,6 +54,35 @@ fn reports_are_written_together() {
 }
 
 #[test]
+fn the_summary_reads_well_of_one_and_of_many() {
+    let file = |name: &str| format!("{{path: {name}}}");
+    for (defaults, names, code, said) in [
+        ("budget: {macs: 1 G}", &["a.onnx"][..], 0, "1 model: 1 passed"),
+        ("budget: {macs: 1 G}", &["a.onnx", "b.onnx"], 0, "2 models: 2 passed"),
+        ("warn: {budget: {macs: 1}}", &["a.onnx"], 0, "1 model: 1 with warnings"),
+        ("warn: {budget: {macs: 1}}", &["a.onnx", "b.onnx"], 0, "2 models: 2 with warnings"),
+        ("budget: {macs: 1}", &["a.onnx"], 1, "1 model: 1 failed"),
+        ("budget: {macs: 1}", &["a.onnx", "b.onnx"], 1, "2 models: 2 failed"),
+        ("budget: {macs: 1}", &["broken.onnx"], 2, "1 model: 1 not judged"),
+        ("budget: {macs: 1}", &["a.onnx", "broken.onnx"], 2, "2 models: 1 failed, 1 not judged"),
+        ("budget: {macs: 1 G}", &["a.onnx", "x*"], 2, "1 model: 1 passed; 1 error in the configuration"),
+        ("budget: {macs: 1 G}", &["a.onnx", "x*", "y*", "z*"], 2, "1 passed; 3 errors in the configuration"),
+        ("coverage: exact", &["strange.onnx"], 1, "the cost of 1 node is unknown (1 f:Strange)"),
+        ("coverage: exact", &["stranger.onnx"], 1, "the cost of 2 nodes is unknown (2 f:Strange)"),
+    ] {
+        let folder = Folder::new();
+        folder.model("a.onnx", &net([8, 8, 8, 8]));
+        folder.model("b.onnx", &net([8, 8, 8, 8]));
+        folder.write("broken.onnx", "no model");
+        folder.model("strange.onnx", "in x f32[1,8]; f::Strange x -> y; out y");
+        folder.model("stranger.onnx", "in x f32[1,8]; f::Strange x -> y; f::Strange x -> z; out y z");
+        let models: Vec<String> = names.iter().map(|name| file(&format!("'{name}'"))).collect();
+        folder.write("lwstat.yaml", format!("defaults: {{{defaults}}}\nmodels: [{}]\n", models.join(", ")));
+        folder.run(&["check"]).code(code).says(said);
+    }
+}
+
+#[test]
 fn sarif_follows_its_schema() {
     let schema = std::fs::read_to_string(format!("{}/tests/schemas/sarif-2.1.0.json", env!("CARGO_MANIFEST_DIR")));
     let mut schema: serde_json::Value = serde_json::from_str(&schema.unwrap()).unwrap();
@@ -136,7 +165,7 @@ fn github_gets_one_command_a_finding() {
         let (properties, _) = rest.split_once("::").unwrap();
         assert!(properties.ends_with("title=lwstat macs"), "{properties}");
     }
-    assert_eq!(lines[2], "lwstat check: 2 models: 1 passes, 1 fails");
+    assert_eq!(lines[2], "lwstat check: 2 models: 1 passed, 1 failed");
 }
 
 #[test]

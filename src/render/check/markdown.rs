@@ -2,7 +2,8 @@
 
 use super::super::Style;
 use super::super::markdown::escape;
-use super::{advice, change, delta, models, shown, summary};
+use super::super::number::plural;
+use super::{advice, change, delta, shown, summary};
 use crate::check::findings::{Checked, Finding, Level, Measured, Outcome, Rule};
 
 /// The most models that a table lists.
@@ -39,20 +40,19 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
         text += &table;
     }
     if rows.len() > ROWS {
-        text += &format!("\n{} more: `lwstat check` lists them.\n", models(rows.len() - ROWS));
+        text += &format!("\n{}: `lwstat check` lists them.\n", plural(rows.len() - ROWS, "more model"));
     }
     let findings: Vec<&Finding> = outcome.findings().collect();
     for (at, finding) in findings.iter().enumerate() {
         if text.len() > LONGEST {
-            text += &format!("\n{} more findings: `lwstat check` lists them.\n", findings.len() - at);
+            text += &format!("\n{}: `lwstat check` lists them.\n", plural(findings.len() - at, "more finding"));
             break;
         }
         text += &details(finding, style);
     }
     let passing: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_none()).collect();
     if !passing.is_empty() && text.len() <= LONGEST {
-        let verb = if passing.len() == 1 { "passes" } else { "pass" };
-        text += &format!("\n<details><summary>{} {verb}</summary>\n\n", models(passing.len()));
+        text += &format!("\n<details><summary>{} passed</summary>\n\n", plural(passing.len(), "model"));
         passing.iter().take(ROWS).for_each(|model| text += &format!("- {}\n", escape(&model.key)));
         if passing.len() > ROWS {
             text += &format!("- {} more\n", passing.len() - ROWS);
@@ -104,7 +104,7 @@ fn details(finding: &Finding, style: &Style) -> String {
             text += &format!("| {} | {} | {} |\n", escape(&cause.block), escape(&delta), escape(&cause.what));
         }
         let more = finding.causes.len().saturating_sub(3 * super::CAUSES);
-        text += &if more > 0 { format!("\n{more} more blocks.\n\n") } else { "\n".to_string() };
+        text += &if more > 0 { format!("\n{}.\n\n", plural(more, "more block")) } else { "\n".to_string() };
     }
     if !finding.node.is_empty() {
         text += &format!("At {}.\n\n", escape(&finding.node));

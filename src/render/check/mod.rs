@@ -2,7 +2,7 @@
 
 use super::Formats;
 use super::diff::signed;
-use super::number::clean;
+use super::number::{clean, plural};
 use crate::check::blocks::Cause;
 use crate::check::findings::{Finding, Level, Measured, Outcome};
 use crate::check::numbers::{growth, spoken};
@@ -113,29 +113,24 @@ fn is_cheaper(measured: &Measured) -> bool {
     measured.limit.is_some() && both.is_some_and(|(old, new)| new < old)
 }
 
-fn models(count: usize) -> String {
-    if count == 1 { "1 model".to_string() } else { format!("{count} models") }
-}
-
-/// `17 models: 15 pass, 1 warns, 1 fails, 1 cannot be judged`, what is none left out.
+/// `17 models: 14 passed, 1 with warnings, 1 failed, 1 not judged`, what is none left out.
 fn summary(outcome: &Outcome) -> String {
     let parts = [
-        (None, "passes", "pass"),
-        (Some(Level::Warn), "warns", "warn"),
-        (Some(Level::Fail), "fails", "fail"),
-        (Some(Level::Error), "cannot be judged", "cannot be judged"),
+        (None, "passed"),
+        (Some(Level::Warn), "with warnings"),
+        (Some(Level::Fail), "failed"),
+        (Some(Level::Error), "not judged"),
     ];
-    let part = |(level, one, many): &(Option<Level>, &str, &str)| {
+    let part = |(level, word): &(Option<Level>, &str)| {
         let count = outcome.count(*level);
-        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        (count > 0).then(|| format!("{count} {word}"))
     };
     let counts: Vec<String> = parts.iter().filter_map(part).collect();
     let other = match outcome.other.len() {
         0 => String::new(),
-        1 => "; 1 error in the configuration or the baseline".to_string(),
-        count => format!("; {count} errors in the configuration or the baseline"),
+        count => format!("; {} in the configuration or the baseline", plural(count, "error")),
     };
-    format!("{}: {}{other}", models(outcome.models.len()), counts.join(", "))
+    format!("{}: {}{other}", plural(outcome.models.len(), "model"), counts.join(", "))
 }
 
 /// What a finding is known by from run to run, whatever its numbers.

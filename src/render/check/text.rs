@@ -1,9 +1,9 @@
 //! Text for a terminal: what is broken in full, what passes in short.
 
 use super::super::Style;
-use super::super::number::clean;
+use super::super::number::{clean, plural};
 use super::super::text::{bold, wrap};
-use super::{advice, change, delta, heading, is_cheaper, models, shown, summary};
+use super::{advice, change, delta, heading, is_cheaper, shown, summary};
 use crate::check::findings::{Checked, Finding, Level, Outcome};
 
 /// The most models that pass which are listed one by one.
@@ -39,7 +39,7 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
         }
     }
     if broken.len() > LISTED {
-        text += &format!("\n({} more: --format json)\n", models(broken.len() - LISTED));
+        text += &format!("\n({}: --format json)\n", plural(broken.len() - LISTED, "more model"));
     }
     let passing: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_none()).collect();
     if passing.len() <= PASSING {
@@ -52,18 +52,15 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
             }
         }
     } else {
-        text += &format!("\n{} {} pass: --format json lists them\n", mark(None, style), models(passing.len()));
+        text +=
+            &format!("\n{} {} passed: --format json lists them\n", mark(None, style), plural(passing.len(), "model"));
     }
     let cheaper = outcome.models.iter().filter(|model| model.measured.iter().any(is_cheaper)).count();
     if cheaper > 0 {
-        let line = format!("{} cheaper than the baseline: lwstat bless holds that.", is_are(cheaper));
+        let line = format!("Cheaper than the baseline: {}; lwstat bless holds that.", plural(cheaper, "model"));
         text += &format!("\n{}\n", wrap(&line, style.width, ""));
     }
     text
-}
-
-fn is_are(count: usize) -> String {
-    format!("{} {}", models(count), if count == 1 { "is" } else { "are" })
 }
 
 /// The numbers of a model that passes: `macs 300.8 M of 310 M, +0.3 %`.
