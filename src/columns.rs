@@ -44,15 +44,26 @@ pub enum Number {
         value: i64,
     },
     /// A measure or ratio.
-    Real(f64),
+    Real {
+        /// It, in the unit of the column.
+        value: f64,
+        /// How well it is known.
+        bound: Bound,
+    },
 }
 
-/// How well a count is known.
+impl From<f64> for Number {
+    fn from(value: f64) -> Number {
+        Number::Real { value, bound: Bound::Exact }
+    }
+}
+
+/// How well a number is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
     /// To the unit.
     Exact,
-    /// Some node's count is unknown: there is more.
+    /// A part of it is unknown, a node's count or a model's number: there may be more.
     AtLeast,
     /// Branches exclude each other: there is no more.
     AtMost,
@@ -63,19 +74,27 @@ impl Number {
         Number::Count { count: count.into(), bound: Bound::Exact }
     }
 
+    /// How well it is known.
+    pub fn bound(&self) -> Bound {
+        match self {
+            Number::Count { bound, .. } | Number::Real { bound, .. } => *bound,
+            Number::Word(_) | Number::Published { .. } => Bound::Exact,
+        }
+    }
+
     /// The entry as an expression over integers, where it is one.
     pub fn dim(&self) -> Option<Dim> {
         match self {
             Number::Count { count, .. } => Some(count.clone()),
             Number::Published { value, .. } => Some(Dim::from(*value)),
-            Number::Word(_) | Number::Real(_) => None,
+            Number::Word(_) | Number::Real { .. } => None,
         }
     }
 
     /// The entry as a floating-point number; `None` where it is a formula or a word.
     pub fn real(&self) -> Option<f64> {
         match self {
-            Number::Real(real) => Some(*real),
+            Number::Real { value, .. } => Some(*value),
             other => other.dim()?.as_int().map(|value| value as f64),
         }
     }
@@ -269,7 +288,7 @@ pub fn all() -> Vec<Column> {
             Unit::Milliseconds,
             Lower,
             "Median of the runs on this machine with tract, where --latency asks for it (docs/latency.md).",
-            |of| of.report.latency.as_ref().map(|latency| Number::Real(latency.median_ms)),
+            |of| of.report.latency.as_ref().map(|latency| latency.median_ms.into()),
         )
         .summed(),
         guideline("G1"),
@@ -365,14 +384,14 @@ fn total(report: &Report, metric: usize) -> Option<Number> {
 
 /// Unknown where FLOPs or memory access are bounds: their ratio would be none.
 fn intensity(of: &Subject) -> Option<Number> {
-    of.report.totals.intensity().map(Number::Real)
+    of.report.totals.intensity().map(Number::from)
 }
 
 /// Unknown where a node's time is: the sum would be no bound.
 fn roofline(of: &Subject) -> Option<Number> {
     let times = of.report.nodes.iter().filter(|row| !row.alternative).map(|row| Some(row.roofline?.roofline_ms));
     // A sum of no floats is −0.
-    times.sum::<Option<f64>>().map(|sum| Number::Real(sum + 0.0))
+    times.sum::<Option<f64>>().map(|sum| Number::from(sum + 0.0))
 }
 
 /// What the findings of a guideline make up of the memory access.
@@ -380,7 +399,7 @@ fn guideline(rule: &'static str) -> Column {
     let words = "Share of the memory access that the findings of this guideline cost (docs/guidelines.md).";
     Column::new(rule, rule, Unit::Share, Better::Lower, words, move |of| {
         let findings = of.report.guidelines.as_ref()?;
-        Some(Number::Real(100.0 * crate::guidelines::share(findings, rule)))
+        Some(Number::from(100.0 * crate::guidelines::share(findings, rule)))
     })
 }
 
@@ -395,5 +414,5 @@ fn published(fixture: &Fixture, metric: &str) -> Option<Number> {
 fn accuracy(fixture: &Fixture, of: fn(&Accuracy) -> Option<f64>) -> Option<Number> {
     let known = || fixture.accuracy.iter().filter(|accuracy| of(accuracy).is_some());
     let accuracy = known().find(|accuracy| accuracy.kind == "paper").or_else(|| known().next())?;
-    of(accuracy).map(Number::Real)
+    of(accuracy).map(Number::from)
 }

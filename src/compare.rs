@@ -351,29 +351,25 @@ impl Comparison {
     }
 
     /// The sum of a column: at least that where an entry is unknown; `None` where sums say nothing (words, ratios, peaks),
-    /// or nothing is known.
+    /// nothing is known, or what is unknown may be negative (the user's figures that are no times).
     pub fn sum(&self, column: usize) -> Option<Number> {
         if !self.columns[column].sums {
             return None;
         }
         self.known(column).next()?;
-        let complete = self.known(column).count() == self.models.len();
-        let Some(counts) = self.known(column).map(Number::dim).collect::<Option<Vec<Dim>>>() else {
-            // Measures may be negative: a part of them bounds nothing.
-            return complete.then(|| Number::Real(self.known(column).filter_map(Number::real).sum()));
-        };
-        let bound_of = |entry: &Number| match entry {
-            Number::Count { bound, .. } => *bound,
-            _ => Bound::Exact,
-        };
-        let missing = (!complete).then_some(Bound::AtLeast);
-        let bounds: Vec<Bound> = self.known(column).map(bound_of).chain(missing).collect();
+        let missing = (self.known(column).count() < self.models.len()).then_some(Bound::AtLeast);
+        let bounds: Vec<Bound> = self.known(column).map(Number::bound).chain(missing).collect();
         let bound = match (bounds.contains(&Bound::AtLeast), bounds.contains(&Bound::AtMost)) {
             (false, false) => Bound::Exact,
             (true, false) => Bound::AtLeast,
             (false, true) => Bound::AtMost,
             // Neither a lower nor an upper bound.
             (true, true) => return None,
+        };
+        let Some(counts) = self.known(column).map(Number::dim).collect::<Option<Vec<Dim>>>() else {
+            let value: f64 = self.known(column).filter_map(Number::real).sum();
+            let bounds = missing.is_none() || self.columns[column].unit == Unit::Milliseconds;
+            return bounds.then_some(Number::Real { value, bound });
         };
         let count: Dim = counts.iter().sum();
         (!count.is_undefined()).then_some(Number::Count { count, bound })
@@ -389,7 +385,7 @@ impl Comparison {
 }
 
 fn is_exact(number: &Number) -> bool {
-    !matches!(number, Number::Count { bound: Bound::AtLeast | Bound::AtMost, .. })
+    number.bound() == Bound::Exact
 }
 
 /// Whether one entry is at most the other whatever the free dimensions are.

@@ -134,7 +134,7 @@ fn column(key: String, described: Option<Description>) -> Column {
     };
     let title = described.title.unwrap_or_else(|| key.clone());
     let at = key.clone();
-    let entry = move |of: &crate::columns::Subject| of.given?.get(&at).copied().map(Number::Real);
+    let entry = move |of: &crate::columns::Subject| of.given?.get(&at).copied().map(Number::from);
     let better = described.better.unwrap_or(Better::Neither);
     Column { sums: described.sum, ..Column::new(&key, &title, unit, better, "Given by the user.", entry) }
 }

@@ -158,7 +158,7 @@ fn hostile() -> Comparison {
     let other = columns::Unit::Other("%_&".to_string());
     let given = Column::new("a,\"b\"_c", "Title & 100 %", other, columns::Better::Higher, "", |_| None);
     let row = |name: &&'static str| {
-        let entries = vec![Some(Number::Word(name.to_string())), Some(Number::Real(name.len() as f64))];
+        let entries = vec![Some(Number::Word(name.to_string())), Some(Number::from(name.len() as f64))];
         (*name, Ok(entries))
     };
     let mut rows: Vec<_> = HOSTILE.iter().map(row).collect();
@@ -357,7 +357,7 @@ fn the_best_is_marked_where_there_is_one() {
         let rows = entries.into_iter().map(|entry| ("m", Ok(vec![entry]))).collect();
         made(column, rows).best(0)
     };
-    let real = |real: f64| Some(Number::Real(real));
+    let real = |real: f64| Some(Number::from(real));
     for (key, entries, best) in [
         ("macs", vec![count(3), count(2), None], vec![false, true, false]),
         ("macs", vec![count(2), count(2), count(5)], vec![true, true, false]),
@@ -385,6 +385,53 @@ fn sums_say_what_is_missing() {
     assert!(matches!(comparison.sum(0), Some(Number::Count { bound: Bound::AtLeast, .. })));
     assert_eq!((comparison.sum(1), comparison.sum(2)), (None, None));
     assert_eq!(json(&comparison)["totals"]["macs"], sum);
+}
+
+#[test]
+fn every_format_says_which_sums_are_bounds() {
+    let real = |real: f64| Ok(vec![Some(Number::from(real))]);
+    let whole = |count: i64, bound: Bound| Ok(vec![Some(Number::Count { count: Dim::from(count), bound })]);
+    let (exact, least, most) = (Bound::Exact, Bound::AtLeast, Bound::AtMost);
+    let unknown = || Ok(vec![None]);
+    let failed = || Err(Error::new("it is no model"));
+    let given = "columns: {hours: {unit: h, sum: true}, own: {unit: ms, sum: true}}\nmodels: {m: {hours: 1, own: 1}}\n";
+    let given = figures(given).unwrap();
+    for (key, entries, shown, csv_bounds, least_keys, most_keys) in [
+        ("macs", vec![whole(3, exact), whole(2, exact)], "5", ["", ""], None, None),
+        ("macs", vec![whole(3, exact), unknown()], "≥ 3", ["macs", ""], Some("macs"), None),
+        ("macs", vec![whole(3, exact), failed()], "≥ 3", ["macs", ""], Some("macs"), None),
+        ("macs", vec![whole(3, least), whole(2, exact)], "≥ 5", ["macs", ""], Some("macs"), None),
+        ("macs", vec![whole(3, most), whole(2, exact)], "≤ 5", ["", "macs"], None, Some("macs")),
+        // Neither a lower nor an upper bound.
+        ("macs", vec![whole(3, most), unknown()], "", ["", ""], None, None),
+        ("macs", vec![failed(), unknown()], "", ["", ""], None, None),
+        ("roofline_ms", vec![real(1.5), real(2.0)], "3.5", ["", ""], None, None),
+        ("roofline_ms", vec![real(1.5), failed()], "≥ 1.5", ["roofline_ms", ""], Some("roofline_ms"), None),
+        ("latency_ms", vec![real(1.5), unknown()], "≥ 1.5", ["latency_ms", ""], Some("latency_ms"), None),
+        ("own", vec![real(1.5), unknown()], "≥ 1.5", ["own", ""], Some("own"), None),
+        // What the user leaves out may be negative.
+        ("hours", vec![real(1.5), unknown()], "", ["", ""], None, None),
+    ] {
+        let rows = entries.iter().cloned().map(|entries| ("m", entries)).collect();
+        let mut comparison = made(columns_for(&keys(key), Some(&given)).unwrap(), rows);
+        comparison.with_totals = true;
+        let (csv, json) = (csv(&comparison), json(&comparison));
+        let number = shown.trim_start_matches(['≥', '≤', ' ']);
+        let total = ["", "(total)", number, csv_bounds[0], csv_bounds[1], ""];
+        assert_eq!(csv.last().unwrap()[..], total, "{key} {entries:?}");
+        let totals = &json["totals"];
+        assert_eq!(totals.get(key).map(Value::to_string).unwrap_or_default(), number, "{key} {entries:?}");
+        for (list, keys) in [("at_least", least_keys), ("at_most", most_keys)] {
+            assert_eq!(totals.get(list), keys.map(|key| serde_json::json!([key])).as_ref(), "{key} {entries:?}");
+        }
+        let line = |format: &str| {
+            let text = render(format, &comparison, true);
+            text.lines().find(|line| line.contains("Total") && !line.contains("html")).unwrap_or_default().to_string()
+        };
+        assert_eq!(line("text").replace("Total", "").trim(), shown, "{entries:?}");
+        assert_eq!(line("md").replace("| Total |", "").trim_end_matches('|').trim(), shown, "{entries:?}");
+        assert!(line("html").contains(&format!("<td class=\"number\">{shown}</td>")), "{entries:?}");
+    }
 }
 
 #[test]
@@ -549,7 +596,7 @@ fn the_users_figures_have_sums_where_the_file_says_so() {
     let given = figures(text).unwrap();
     let files = ["graphs/mobilenet_v2_0.5.onnx", "graphs/mobilenet_v2_1.0.onnx"];
     let comparison = compared(&files, "hours fps", &Bindings::default(), Some(&given)).unwrap();
-    assert_eq!([0, 1].map(|column| comparison.sum(column)), [Some(Number::Real(2.5)), None]);
+    assert_eq!([0, 1].map(|column| comparison.sum(column)), [Some(Number::from(2.5)), None]);
 }
 
 #[test]

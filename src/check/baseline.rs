@@ -142,7 +142,7 @@ impl Baseline {
         let number = |gauge: &Column| match stored.totals.get(&gauge.key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) if matches!(gauge.unit, Unit::Milliseconds | Unit::Share) => match value.as_f64() {
-                Some(real) => Ok(Some(Number::Real(real))),
+                Some(real) => Ok(Some(real.into())),
                 None => Err(fail(format!("{value} is no number"))),
             },
             Some(value) => dim(value).map(|count| Some(Number::Count { count, bound: Bound::Exact })),
@@ -187,7 +187,7 @@ impl Entry {
         let inputs: Vec<String> = self.inputs.iter().map(|tensor| input(tensor).to_string()).collect();
         let number = |number: &Number| match number {
             Number::Count { count, .. } => Some(json!(count)),
-            Number::Real(real) => Some(json!(real)),
+            Number::Real { value, .. } => Some(json!(value)),
             Number::Word(_) | Number::Published { .. } => None,
         };
         let total = |(gauge, value): (&Column, &Option<Number>)| {

@@ -253,7 +253,7 @@ impl Gate<'_> {
         let subject = Subject { report: &report, figures: None, given: None };
         // Measures are kept to as many digits as a person would compare.
         let rounded = |number| match number {
-            Number::Real(real) => Number::Real((real * 1e4).round() / 1e4),
+            Number::Real { value, bound } => Number::Real { value: (value * 1e4).round() / 1e4, bound },
             number => number,
         };
         let numbers = self.gauges.iter().map(|gauge| (gauge.entry)(&subject).map(rounded)).collect();

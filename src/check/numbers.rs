@@ -51,7 +51,7 @@ impl Gate<'_> {
                 format!(" by {}", spoken(&by, &gauge.unit))
             }
             (Amount::Real(most), _, Some(value)) => {
-                format!(" by {}", spoken(&Number::Real(value - most), &gauge.unit))
+                format!(" by {}", spoken(&Number::from(value - most), &gauge.unit))
             }
             _ => String::new(),
         };
@@ -176,7 +176,7 @@ impl Gate<'_> {
         let causes: Vec<Cause> = causes.into_iter().map(|(_, cause)| cause.clone()).collect();
         let difference = match (old.dim(), value.dim(), old.real(), value.real()) {
             (Some(old), Some(new), ..) => Some(Number::Count { count: new - old, bound: Bound::Exact }),
-            (_, _, Some(old), Some(new)) => Some(Number::Real(new - old)),
+            (_, _, Some(old), Some(new)) => Some(Number::from(new - old)),
             _ => None,
         };
         let part = old.real().zip(value.real()).filter(|(old, _)| *old > 0.0);

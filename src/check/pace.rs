@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::findings::{Checked, Finding, Level, Measured, Rule};
 use super::gate::Gate;
-use crate::columns::{Better, Column, Number, Unit};
+use crate::columns::{Better, Column, Unit};
 use crate::compare::absent_dims;
 use crate::error::Result;
 use crate::infer::Bindings;
@@ -69,7 +69,7 @@ impl Gate<'_> {
                 Ok(ratio) => {
                     checked.measured.push(Measured {
                         gauge: Arc::new(gauge()),
-                        value: Some(Number::Real(ratio.median)),
+                        value: Some(ratio.median.into()),
                         baseline: None,
                         budget: Some(format!("{}× {}", pace.most, pace.against).into()),
                         limit: None,
@@ -123,7 +123,7 @@ impl Gate<'_> {
         Some(Finding {
             metric: gauge().key,
             unit: Unit::Ratio,
-            value: Some(Number::Real(ratio.median)),
+            value: Some(ratio.median.into()),
             limit: format!("{}× {}", pace.most, pace.against),
             way_on,
             asked: pace.line,

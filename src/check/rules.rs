@@ -80,7 +80,7 @@ impl Gate<'_> {
         };
         for judged in linted.rules.iter().filter(|judged| judged.level == guidelines::Level::Deny && !judged.kept) {
             let worst = linted.guidelines.iter().find(|finding| finding.rule == judged.rule);
-            let share = Number::Real(100.0 * judged.share);
+            let share = Number::from(100.0 * judged.share);
             let message = format!(
                 "{} ({}) is not kept: {} of {} of the memory access{}",
                 judged.rule,

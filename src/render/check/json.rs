@@ -129,7 +129,7 @@ fn given(text: &str) -> Option<&str> {
 
 fn value(number: Option<&Number>) -> Option<Value> {
     match number? {
-        Number::Real(real) => Some(Value::Real(*real)),
+        Number::Real { value, .. } => Some(Value::Real(*value)),
         other => other.dim().map(Value::Count),
     }
 }

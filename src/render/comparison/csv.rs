@@ -1,7 +1,6 @@
 //! CSV (RFC 4180): a row a model, a column a key, with all digits.
 
-use super::{Style, bounded, raw, reason};
-use crate::columns::Bound;
+use super::{BOUNDS, Style, bounded, raw, reason};
 use crate::compare::Comparison;
 use crate::render::csv::row;
 use crate::render::number::clean;
@@ -16,7 +15,7 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
             header.push(format!("{key}_ratio"));
         }
     }
-    header.extend(["at_least", "at_most", "error"].map(str::to_string));
+    header.extend(BOUNDS.map(|(key, _)| key).into_iter().chain(["error"]).map(str::to_string));
     let mut text = row(header);
     for (at, model) in comparison.models.iter().enumerate() {
         let mut fields = vec![model.path.clone(), model.name.clone()];
@@ -26,7 +25,9 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
                 fields.push(comparison.ratio(at, column).map(|ratio| ratio.to_string()).unwrap_or_default());
             }
         }
-        fields.extend([Bound::AtLeast, Bound::AtMost].map(|bound| bounded(comparison, at, bound).join(" ")));
+        fields.extend(
+            BOUNDS.map(|(_, bound)| bounded(comparison, |column| model.entry(column).cloned(), bound).join(" ")),
+        );
         let unmeasured = || model.latency_error.as_ref().map(|reason| format!("not measured: {}", clean(reason)));
         fields.push(model.entries.as_ref().err().map(reason).or_else(unmeasured).unwrap_or_default());
         text += &row(fields);
@@ -39,7 +40,8 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
                 fields.push(String::new());
             }
         }
-        fields.extend([const { String::new() }; 3]);
+        fields.extend(BOUNDS.map(|(_, bound)| bounded(comparison, |column| comparison.sum(column), bound).join(" ")));
+        fields.push(String::new());
         text += &row(fields);
     }
     text

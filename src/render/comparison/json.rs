@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Style, bounded, reason};
-use crate::columns::{Bound, Number};
+use super::{BOUNDS, Style, bounded, reason};
+use crate::columns::Number;
 use crate::compare::Comparison;
 
 pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
@@ -20,7 +20,9 @@ pub(super) fn comparison(comparison: &Comparison, _: &Style) -> String {
     if comparison.with_totals {
         let sums = comparison.columns.iter().enumerate();
         let sums = sums.filter_map(|(index, column)| Some((column.key.clone(), value(Some(&comparison.sum(index)?)))));
-        object.insert("totals".to_string(), Value::Object(sums.collect()));
+        let mut totals: Map<String, Value> = sums.collect();
+        bounds(comparison, |column| comparison.sum(column), &mut totals);
+        object.insert("totals".to_string(), Value::Object(totals));
     }
     format!("{:#}\n", Value::Object(object))
 }
@@ -38,12 +40,7 @@ fn model(comparison: &Comparison, at: usize) -> Value {
     if let Some(reason) = &model.latency_error {
         object.insert("latency_error".to_string(), json!(reason));
     }
-    for (key, bound) in [("at_least", Bound::AtLeast), ("at_most", Bound::AtMost)] {
-        let keys = bounded(comparison, at, bound);
-        if !keys.is_empty() {
-            object.insert(key.to_string(), json!(keys));
-        }
-    }
+    bounds(comparison, |column| model.entry(column).cloned(), &mut object);
     if comparison.reference.is_some() {
         let columns = (0..comparison.columns.len()).filter(|column| comparison.is_related(*column));
         let ratio = |column: usize| (comparison.columns[column].key.clone(), json!(comparison.ratio(at, column)));
@@ -52,12 +49,22 @@ fn model(comparison: &Comparison, at: usize) -> Value {
     Value::Object(object)
 }
 
+/// Says which numbers of a row are bounds.
+fn bounds(comparison: &Comparison, number: impl Fn(usize) -> Option<Number>, object: &mut Map<String, Value>) {
+    for (key, bound) in BOUNDS {
+        let keys = bounded(comparison, &number, bound);
+        if !keys.is_empty() {
+            object.insert(key.to_string(), json!(keys));
+        }
+    }
+}
+
 fn value(number: Option<&Number>) -> Value {
     match number {
         None => Value::Null,
         Some(Number::Word(word)) => json!(word),
         Some(Number::Count { count, .. }) => json!(count),
         Some(Number::Published { value, .. }) => json!(value),
-        Some(Number::Real(real)) => json!(real),
+        Some(Number::Real { value, .. }) => json!(value),
     }
 }

@@ -37,30 +37,31 @@ fn header(column: &Column) -> String {
 /// An entry for people.
 pub(crate) fn entry(number: Option<&Number>, unit: &Unit, exact: bool) -> String {
     let Some(number) = number else { return UNKNOWN.to_string() };
-    match number {
+    let bound = match number.bound() {
+        Bound::Exact => "",
+        Bound::AtLeast => "≥ ",
+        Bound::AtMost => "≤ ",
+    };
+    let text = match number {
         Number::Word(word) => clean(word),
         Number::Published { text, .. } => match Published::parse(text) {
             Some(published) if published.unit == 1 => grouped(published.digits),
             _ => text.clone(),
         },
-        Number::Count { count, bound } => {
-            let bound = match bound {
-                Bound::Exact => "",
-                Bound::AtLeast => "≥ ",
-                Bound::AtMost => "≤ ",
-            };
+        Number::Count { count, .. } => {
             let unit = if *unit == Unit::Bytes { cost::Unit::Bytes } else { cost::Unit::Count };
-            format!("{bound}{}", quantity(Some(count), unit, exact))
+            quantity(Some(count), unit, exact)
         }
         // Accuracies have the digits that are published, measures three that count.
-        Number::Real(real) => match unit {
-            Unit::Percent if real.fract() == 0.0 => shortest(*real) + ".0",
-            Unit::Percent | Unit::Other(_) => shortest(*real),
-            Unit::Share => format!("{real:.1}"),
-            _ if exact => shortest(*real),
-            _ => decimals(*real, 3.0),
+        Number::Real { value, .. } => match unit {
+            Unit::Percent if value.fract() == 0.0 => shortest(*value) + ".0",
+            Unit::Percent | Unit::Other(_) => shortest(*value),
+            Unit::Share => format!("{value:.1}"),
+            _ if exact => shortest(*value),
+            _ => decimals(*value, 3.0),
         },
-    }
+    };
+    format!("{bound}{text}")
 }
 
 /// As few digits as give the number back.
@@ -163,12 +164,15 @@ fn raw(number: Option<&Number>) -> String {
         Some(Number::Count { count, .. }) => count.code(),
         Some(Number::Published { value, .. }) => value.to_string(),
         // As JSON writes it.
-        Some(Number::Real(real)) => serde_json::json!(real).to_string(),
+        Some(Number::Real { value, .. }) => serde_json::json!(value).to_string(),
     }
 }
 
-/// The keys of the columns in which the model's count is a bound of this kind.
-fn bounded(comparison: &Comparison, model: usize, kind: Bound) -> Vec<&str> {
-    let is = |column: &usize| matches!(comparison.models[model].entry(*column), Some(Number::Count { bound, .. }) if *bound == kind);
+/// What formats for programs call the lists of bounds.
+const BOUNDS: [(&str, Bound); 2] = [("at_least", Bound::AtLeast), ("at_most", Bound::AtMost)];
+
+/// The keys of the columns in which a row's number is a bound of this kind.
+fn bounded(comparison: &Comparison, number: impl Fn(usize) -> Option<Number>, kind: Bound) -> Vec<&str> {
+    let is = |column: &usize| number(*column).is_some_and(|number| number.bound() == kind);
     (0..comparison.columns.len()).filter(is).map(|column| &*comparison.columns[column].key).collect()
 }
