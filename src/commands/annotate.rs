@@ -1,13 +1,13 @@
 //! `lwstat annotate`: a copy of a model with shapes and costs in it, and node data for Model Explorer.
 
 use std::io::{BufWriter, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lwstat::annotate::{annotate, node_data};
 use lwstat::{Error, Result, cost, summary};
 
-use super::shared::{FixedArgs, emit, emit_with, is_standard, note, open, same_file};
+use super::shared::{FixedArgs, emit, emit_with, folder, is_standard, keep_apart, note, open};
 
 #[derive(Args)]
 pub(crate) struct AnnotateArgs {
@@ -37,22 +37,14 @@ pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
             "a model is nothing to read on a terminal: give -o FILE, or send standard output elsewhere",
         ));
     }
-    if [&args.output, &args.node_data].into_iter().flatten().all(|path| is_standard(path))
-        && args.node_data.is_some()
-        && args.output.is_some()
-    {
-        return Err(Error::new(
-            "the model and the node data would be mixed on standard output: give one of them a file",
-        ));
-    }
-    for output in args.output.iter().chain(&args.node_data) {
-        if same_file(output, &args.model) {
-            return Err(Error::new("the output would overwrite the input: give -o another file")
-                .in_file(&output.display().to_string()));
-        }
-    }
+    let written: Vec<&Path> = args.output.iter().chain(&args.node_data).map(PathBuf::as_path).collect();
+    keep_apart(&written, [&args.model])?;
     // What the copy says holds for the sizes that it declares: none are fixed.
     let model = open(&args.model, &FixedArgs::default())?;
+    let stored = model.proto.graph.iter().flat_map(|graph| &graph.initializer);
+    let external = stored.flat_map(|tensor| &tensor.external_data).filter(|entry| entry.key == "location");
+    let external: Vec<PathBuf> = external.map(|entry| folder(&args.model).join(&entry.value)).collect();
+    keep_apart(&written, &external)?;
     let report = model.report(&lwstat::Bindings::default())?;
     if let Some(path) = &args.output {
         let write = |file: &mut dyn Write| {
@@ -61,10 +53,8 @@ pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
             file.flush().map_err(|error| Error::new(lwstat::model::sentence(&error)))
         };
         emit_with(&write, path)?;
-        let folder =
-            |path: &std::path::Path| path.canonicalize().ok().and_then(|path| path.parent().map(PathBuf::from));
-        let stored = model.proto.graph.iter().flat_map(|graph| &graph.initializer);
-        if stored.clone().any(|tensor| tensor.data_location != 0) && folder(path) != folder(&args.model) {
+        let real = |path: &Path| path.canonicalize().ok().and_then(|path| path.parent().map(PathBuf::from));
+        if !external.is_empty() && real(path) != real(&args.model) {
             note(&format!("{}: its external data lies beside the original: copy it, too", path.display()));
         }
     }

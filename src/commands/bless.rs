@@ -11,8 +11,8 @@ use lwstat::render::finding_text;
 use lwstat::render::number::{clean, plural};
 use lwstat::{Error, Result};
 
-use super::check::ConfigArgs;
-use super::shared::emit_if;
+use super::check::{ConfigArgs, read};
+use super::shared::{emit_if, keep_apart};
 
 #[derive(Args)]
 pub(crate) struct BlessArgs {
@@ -29,6 +29,7 @@ pub(crate) struct BlessArgs {
 /// An error, and no baseline written, where a model could not be read, or breaks what no baseline can allow.
 pub(crate) fn run(args: &BlessArgs) -> Result<bool> {
     let mut config = args.config.read()?;
+    keep_apart(&[&config.baseline], read(&config))?;
     // The file has its entries in this order.
     config.targets.sort_by(|a, b| a.key.cmp(&b.key));
     let kept = keep(args, &mut config)?;

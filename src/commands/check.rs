@@ -12,7 +12,7 @@ use lwstat::model::sentence;
 use lwstat::render::CHECKS;
 use lwstat::{Error, Model, Result};
 
-use super::shared::{OutputArgs, emit, plain, style};
+use super::shared::{OutputArgs, emit, keep_apart, plain, style};
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
@@ -70,6 +70,14 @@ impl ConfigArgs {
     }
 }
 
+/// The files that a configuration has lwstat read beside the baseline.
+pub(crate) fn read(config: &Config) -> impl Iterator<Item = &Path> {
+    let models = config.targets.iter().map(|target| target.path.as_path());
+    let tiers = config.targets.iter().flat_map(|target| [&target.rules.fail, &target.rules.warn]);
+    let references = tiers.filter_map(|tier| Some(tier.pace.as_ref()?.path.as_path()));
+    [Path::new(&config.path)].into_iter().chain(models).chain(references)
+}
+
 type Render = fn(&Outcome, &lwstat::render::Style) -> String;
 
 fn named(format: &str) -> Option<Render> {
@@ -91,19 +99,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
         reports.push((render, Path::new(path)));
     }
     let config = args.config.read()?;
-    let read = || [Path::new(&config.path), &config.baseline].into_iter();
-    let models = || config.targets.iter().map(|target| target.path.as_path());
-    let paces =
-        || config.targets.iter().flat_map(|target| [&target.rules.fail.pace, &target.rules.warn.pace]).flatten();
-    let read = || read().chain(models()).chain(paces().map(|pace| pace.path.as_path()));
-    args.output.keeps(read())?;
-    for (_, path) in &reports {
-        let same = |other: &Path| path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|of| of == path));
-        if read().any(same) {
-            let label = path.display().to_string();
-            return Err(Error::new("the report would overwrite a file that is read: give another").in_file(&label));
-        }
-    }
+    let written: Vec<&Path> = reports.iter().map(|(_, path)| *path).chain([args.output.path()]).collect();
+    keep_apart(&written, read(&config).chain([config.baseline.as_path()]))?;
     let baseline = Baseline::read(&config.baseline)?;
     let measured = config.targets.iter().filter(|target| target.rules.is_paced()).count();
     let outcome =

@@ -1,6 +1,6 @@
 //! `lwstat compare`: many models side by side.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lwstat::charts::scatter::{self, Axes};
@@ -13,7 +13,7 @@ use lwstat::{Error, Result};
 use super::chart;
 use super::measure::all_measured;
 use super::models::ModelsArgs;
-use super::shared::{OutputArgs, emit, first_of, note, plain, style};
+use super::shared::{OutputArgs, emit, first_of, keep_apart, note, plain, style};
 
 #[derive(Args)]
 pub(crate) struct CompareArgs {
@@ -111,7 +111,8 @@ impl CompareArgs {
 
 /// An error where no model could be read; where some could, the others are rows with their reasons.
 pub(crate) fn run(args: &CompareArgs) -> Result<bool> {
-    args.output.keeps(args.of.files())?;
+    let written: Vec<&Path> = [args.output.path()].into_iter().chain(args.chart.as_deref()).collect();
+    keep_apart(&written, args.of.files())?;
     let given = args.of.given()?;
     let columns = columns_for(&args.of.columns, given.as_ref())?;
     let sort = args.sort.as_deref().map(|sort| match sort.strip_prefix('-') {

@@ -1,6 +1,6 @@
 //! `lwstat correlate`: which column orders models as latency does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lwstat::charts::scatter::{self, Axes};
@@ -12,7 +12,7 @@ use lwstat::{Error, Result};
 use super::chart;
 use super::measure::all_measured;
 use super::models::ModelsArgs;
-use super::shared::{OutputArgs, emit, plain, style};
+use super::shared::{OutputArgs, emit, keep_apart, plain, style};
 
 #[derive(Args)]
 pub(crate) struct CorrelateArgs {
@@ -41,7 +41,8 @@ const DEFAULT: &[&str] = &[
 ];
 
 pub(crate) fn run(args: &CorrelateArgs) -> Result<bool> {
-    args.output.keeps(args.of.files())?;
+    let written: Vec<&Path> = [args.output.path()].into_iter().chain(args.chart.as_deref()).collect();
+    keep_apart(&written, args.of.files())?;
     args.chart.as_deref().map(chart::kind).transpose()?;
     let given = args.of.given()?;
     let mut keys = args.of.columns.clone();

@@ -9,7 +9,7 @@ use lwstat::render::DIFFS;
 use lwstat::summary::View;
 use lwstat::{Error, Result};
 
-use super::shared::{FixedArgs, OutputArgs, emit, is_standard, open, plain, style};
+use super::shared::{FixedArgs, OutputArgs, emit, is_standard, keep_apart, open, plain, style};
 
 #[derive(Args)]
 pub(crate) struct DiffArgs {
@@ -32,7 +32,7 @@ pub(crate) struct DiffArgs {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<bool> {
-    args.output.keeps([args.old.as_path(), args.new.as_path()])?;
+    keep_apart(&[args.output.path()], [&args.old, &args.new])?;
     let bindings = args.fixed.bindings()?;
     if is_standard(&args.old) && is_standard(&args.new) {
         let reason = "both models are standard input, which can be read once: give a file for one of them";

@@ -11,7 +11,7 @@ use lwstat::render::number::{clean, plural};
 use lwstat::{Error, Model, Result};
 use rayon::prelude::*;
 
-use super::shared::emit;
+use super::shared::{emit, keep_apart};
 
 #[derive(Args)]
 pub(crate) struct InitArgs {
@@ -52,6 +52,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
         !path.parent().is_some_and(|parent| parent.components().any(hidden))
     };
     paths.retain(is_own);
+    keep_apart(&[&args.config], &paths)?;
     let key = |path: &Path| match path.strip_prefix(&folder) {
         Ok(inside) => inside.display().to_string().replace('\\', "/"),
         Err(_) => {

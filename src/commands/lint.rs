@@ -9,7 +9,7 @@ use lwstat::render::{EXPERIMENTS, Experiments};
 use lwstat::{Error, Result, experiments};
 
 use super::measure::{RunArgs, measure};
-use super::shared::{FixedArgs, OutputArgs, emit, format, open, plain, style};
+use super::shared::{FixedArgs, OutputArgs, emit, format, keep_apart, open, plain, style};
 
 #[derive(Args)]
 pub(crate) struct LintArgs {
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &LintArgs) -> Result<bool> {
     let levels: Vec<Level> = RULES.iter().map(|rule| level(args, rule.id)).collect::<Result<_>>()?;
     args.runs.needs(args.measure, "--measure")?;
     let Some(path) = &args.model else { return experiment(args, &levels) };
-    args.output.keeps([path.as_path()])?;
+    keep_apart(&[args.output.path()], [path])?;
     let model = open(path, &args.fixed)?;
     let bindings = args.fixed.bindings()?;
     model.check_dims(&bindings)?;

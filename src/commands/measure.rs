@@ -1,6 +1,6 @@
 //! `lwstat measure`: models run on this machine; and what `lwstat MODEL --latency` shares with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
@@ -10,7 +10,7 @@ use lwstat::render::Measured;
 use lwstat::{Bindings, Error, Model, Result};
 
 use super::host;
-use super::shared::{FixedArgs, OutputArgs, emit, first_of, format, open, plain, style};
+use super::shared::{FixedArgs, OutputArgs, emit, first_of, format, keep_apart, open, plain, style};
 
 #[derive(Args)]
 pub(crate) struct MeasureArgs {
@@ -40,6 +40,11 @@ pub(crate) struct MachineArgs {
 }
 
 impl MachineArgs {
+    /// The file that is read, where a name is none.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.device.as_deref().map(Path::new)
+    }
+
     /// The device. Errors: there is none of this name, it cannot be measured, or it is said how to run though nothing does.
     pub(crate) fn device(&self, runs: bool) -> Result<Option<Device>> {
         self.runs.needs(runs || self.device.as_deref() == Some("host"), "--latency")?;
@@ -78,7 +83,7 @@ impl RunArgs {
 
 /// `Ok(true)`; an error where a model could not be measured, after the others are shown.
 pub(crate) fn run(args: &MeasureArgs) -> Result<bool> {
-    args.output.keeps(args.models.iter().map(PathBuf::as_path))?;
+    keep_apart(&[args.output.path()], &args.models)?;
     let bindings = args.fixed.bindings()?;
     let mut measured = Vec::new();
     let mut failed: Vec<Error> = Vec::new();

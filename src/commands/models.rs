@@ -1,7 +1,7 @@
 //! What commands over many models share: which models, what is asked of them, and asking it.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use lwstat::columns::{self, Column};
@@ -32,8 +32,9 @@ pub(crate) struct ModelsArgs {
 
 impl ModelsArgs {
     /// The files that are read.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.models.iter().chain(&self.figures).map(PathBuf::as_path)
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let models = self.models.iter().flat_map(|path| sources(std::slice::from_ref(path))).flatten();
+        models.chain(self.figures.clone()).chain(self.machine.file().map(PathBuf::from))
     }
 
     /// What the user's file says.

@@ -14,7 +14,7 @@ use lwstat::{Error, Report, Result, figures};
 
 use super::chart;
 use super::measure::{MachineArgs, all_measured, measure};
-use super::shared::{FixedArgs, OutputArgs, emit, format, open, style};
+use super::shared::{FixedArgs, OutputArgs, emit, format, keep_apart, open, style};
 
 #[derive(Args)]
 pub(crate) struct ReportArgs {
@@ -105,7 +105,8 @@ impl ReportArgs {
 
 /// `Ok(false)` where `--strict` asks for more than is known.
 pub(crate) fn run(args: &ReportArgs) -> Result<bool> {
-    args.output.keeps(args.model.as_deref())?;
+    let written: Vec<&Path> = [args.output.path()].into_iter().chain(args.chart.as_deref()).collect();
+    keep_apart(&written, args.model.as_deref().into_iter().chain(args.machine.file()))?;
     args.chart.as_deref().map(chart::kind).transpose()?;
     let model = open(args.model.as_deref().unwrap_or(Path::new("-")), &args.fixed)?;
     let bindings = args.fixed.bindings()?;

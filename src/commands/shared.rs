@@ -60,22 +60,55 @@ pub(crate) fn first_of(errors: Vec<Error>, done: &str) -> Error {
     }
 }
 
-/// Whether a file that is there is the other.
-pub(crate) fn same_file(output: &Path, input: &Path) -> bool {
-    output
-        .canonicalize()
-        .is_ok_and(|output| output.is_file() && input.canonicalize().is_ok_and(|input| input == output))
+/// An error where a file would be written twice, or is read, too. Devices may be given again.
+pub(crate) fn keep_apart<P: AsRef<Path>>(written: &[&Path], read: impl IntoIterator<Item = P>) -> Result<()> {
+    let label =
+        |path: &Path| if is_standard(path) { "standard output".to_string() } else { path.display().to_string() };
+    let mut places: Vec<(PathBuf, &Path)> = Vec::new();
+    for path in written {
+        let Some(place) = place(path) else { continue };
+        if places.iter().any(|(other, _)| *other == place) {
+            let reason = "it would be written twice: give one of the outputs another file";
+            return Err(Error::new(reason).in_file(&label(path)));
+        }
+        places.push((place, path));
+    }
+    // What is not there yet is not read.
+    places.retain(|(place, _)| place.is_file());
+    if places.is_empty() {
+        return Ok(());
+    }
+    for path in read {
+        let read = path.as_ref().canonicalize().ok().filter(|_| !is_standard(path.as_ref()));
+        if let Some((_, path)) = places.iter().find(|(place, _)| Some(place) == read.as_ref()) {
+            let reason = "the output would overwrite a file that is read: give it another name";
+            return Err(Error::new(reason).in_file(&label(path)));
+        }
+    }
+    Ok(())
+}
+
+/// What is replaced where this path is written; `None` for devices, pipes and directories.
+fn place(path: &Path) -> Option<PathBuf> {
+    if is_standard(path) {
+        return Some(path.to_path_buf());
+    }
+    if is_standard_output(path) || path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        return None;
+    }
+    let of_folder = || Some(folder(path).canonicalize().ok()?.join(path.file_name()?));
+    path.canonicalize().ok().or_else(of_folder).or_else(|| Some(path.to_path_buf()))
+}
+
+/// The folder that a path is in.
+pub(crate) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl OutputArgs {
-    /// An error where the output would overwrite one of these files, which are read.
-    pub(crate) fn keeps<'p>(&self, inputs: impl IntoIterator<Item = &'p Path>) -> Result<()> {
-        let Some(output) = &self.output else { return Ok(()) };
-        match inputs.into_iter().find(|input| same_file(output, input)) {
-            None => Ok(()),
-            Some(_) => Err(Error::new("the output would overwrite the input: give -o another file")
-                .in_file(&output.display().to_string())),
-        }
+    /// Where the output goes.
+    pub(crate) fn path(&self) -> &Path {
+        self.output.as_deref().unwrap_or(Path::new("-"))
     }
 }
 
@@ -151,7 +184,7 @@ pub(crate) fn emit(text: &str, path: Option<&Path>) -> Result<()> {
 
 /// As [`emit`], what need not be text.
 pub(crate) fn emit_bytes(bytes: &[u8], path: Option<&Path>) -> Result<()> {
-    let Some(path) = path.filter(|path| !is_standard(path)) else {
+    let Some(path) = path.filter(|path| !is_standard_output(path)) else {
         return match std::io::stdout().write_all(bytes) {
             // The reader has seen enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
@@ -169,9 +202,14 @@ pub(crate) fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
+/// Whether what is written to a path goes to standard output: a file that it is redirected to is not replaced.
+fn is_standard_output(path: &Path) -> bool {
+    is_standard(path) || path == Path::new("/dev/stdout")
+}
+
 /// Writes a file through a function; it appears whole or not at all.
 pub(crate) fn emit_with(write: &dyn Fn(&mut dyn Write) -> Result<()>, path: &Path) -> Result<()> {
-    if is_standard(path) {
+    if is_standard_output(path) {
         return write(&mut std::io::stdout().lock());
     }
     let label = path.display().to_string();
@@ -189,12 +227,11 @@ pub(crate) fn emit_if(write: impl FnOnce(&mut dyn Write) -> Result<bool>, path: 
         let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(fail)?;
         return write(&mut file).map(|_| ());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     // Temporary files are private; this one is to be a file like any other, under the user's mask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(fail)?;
+    let mut file = builder.tempfile_in(folder(path)).map_err(fail)?;
     if !write(&mut file)? {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use lwstat::render::Verified;
 use lwstat::verify::{Finding, Verdict, verify};
 use lwstat::{Error, Result};
 
-use super::shared::{FixedArgs, OutputArgs, emit, first_of, format, open, plain, style};
+use super::shared::{FixedArgs, OutputArgs, emit, first_of, format, keep_apart, open, plain, style};
 
 #[derive(Args)]
 pub(crate) struct VerifyArgs {
@@ -31,7 +31,7 @@ pub(crate) struct VerifyArgs {
 /// `Ok(false)` where a figure deviates without a record; an error where a model could not be held against any, after the
 /// others are shown.
 pub(crate) fn run(args: &VerifyArgs) -> Result<bool> {
-    args.output.keeps(args.models.iter().map(PathBuf::as_path))?;
+    keep_apart(&[args.output.path()], args.models.iter().chain(&args.figures))?;
     let given = args.figures.as_deref().map(read_fixture).transpose()?;
     let mut models = Vec::new();
     let bindings = args.fixed.bindings()?;
