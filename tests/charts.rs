@@ -88,8 +88,30 @@ fn charts_are_refused_with_a_reason() {
     let (svg, pdf) = (path("a.svg"), path("a.pdf"));
     let model = "graphs/ghostnet_0.5.onnx";
     let open = "fixtures/wild/bert_4l.ts.onnx";
+    let made = tempfile::tempdir().unwrap();
+    let made = |name: &str, contents: &[u8]| {
+        std::fs::write(made.path().join(name), contents).unwrap();
+        made.path().join(name).display().to_string()
+    };
+    let net = |name: &str, text: &str| made(name, &common::model(text).encode_to_vec());
+    let nothing = net("nothing.onnx", "in x f32[2,3]; out x");
+    let moves = net("moves.onnx", "in x f32[2,3]; Transpose x -> y; out y");
+    let half = net("half.onnx", "in x f32[n,3]; Relu x -> y; out y");
+    let strange = net("strange.onnx", "in x f32[2,3]; Transpose x -> t; f::Strange t -> y; out y");
+    let saved = made("saved.yaml", b"models: {ghostnet_0.5: {saved: -1.5}, ghostnet_1.0: {saved: 2}}\n");
+    let roofline = ["--chart-kind", "roofline", "--device", "pixel-4", "--chart", &svg];
+    let under = |model| [&[model], &roofline[..]].concat();
+    let sized = ["compare", model, "graphs/ghostnet_1.0.onnx", "--figures", &saved, "--chart", &svg, "--size", "saved"];
     for (arguments, reason) in [
-        (&[model, "--chart", &pdf][..], "must end in .svg or .png"),
+        (&under(&nothing)[..], "nothing.onnx: no node of it runs: there is nothing under a roofline"),
+        (
+            &under(&moves),
+            "moves.onnx: no node of it has arithmetic, and a roofline shows no others: --chart-kind roofline_ms",
+        ),
+        (&under(&half), "only for known sizes: give --dim for n (n=1)"),
+        (&under(&strange), "that of node \"Strange_1\" (f:Strange) is not"),
+        (&sized, "the column saved has negative numbers, which no area shows: give --size another"),
+        (&[model, "--chart", &pdf], "must end in .svg or .png"),
         (&[model, "--chart", &svg, "--chart-kind", "macz"], "choose one of memory, roofline, macs"),
         (&[model, "--chart", &svg, "--chart-kind", "memory"], "give --memory"),
         (&[model, "--chart", &svg, "--chart-kind", "roofline"], "give --device"),

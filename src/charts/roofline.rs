@@ -45,7 +45,7 @@ pub fn roofline(report: &Report, device: &Device) -> Result<Chart> {
     let of_row = |row: &Row| point(&row.name, &row.counts, row.roofline?.roofline_ms);
     let nodes: Vec<(&Row, Point)> = rows(report).filter_map(|row| Some((row, of_row(row)?))).collect();
     if nodes.is_empty() {
-        return Err(report.open_sizes("a roofline can be drawn"));
+        return Err(undrawn(report));
     }
     let view = View { by: By::Op, depth: 0, sort: None, top: None };
     let (mut kinds, _) = groups(report, &view)?;
@@ -130,6 +130,19 @@ pub fn roofline(report: &Report, device: &Device) -> Result<Chart> {
         ));
     }
     Ok(plot.finish(&notes))
+}
+
+/// Why no node has a place on the chart.
+fn undrawn(report: &Report) -> Error {
+    let is_known = |row: &Row| row.roofline.is_some() && row.counts.get("flops").and_then(Dim::as_int).is_some();
+    let reason = match rows(report).next() {
+        None => "no node of it runs: there is nothing under a roofline",
+        Some(_) if rows(report).all(is_known) => {
+            "no node of it has arithmetic, and a roofline shows no others: --chart-kind roofline_ms draws all times"
+        }
+        Some(_) => return report.open_sizes("a roofline can be drawn"),
+    };
+    Error::new(reason).in_file(&report.model.path)
 }
 
 fn rows(report: &Report) -> impl Iterator<Item = &Row> {

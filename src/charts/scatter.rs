@@ -51,7 +51,7 @@ struct Series {
 
 /// A scatter plot of a comparison. Models of one family ([`family`]) share colour and mark and are joined by a line; a
 /// model whose number is unknown or a formula is named below, one whose number is a bound is hollow and never on the front.
-/// An error where a column holds words, or no model has a number in all columns.
+/// An error where a column holds words, the size is negative, or no model has a number in all columns.
 pub fn scatter(comparison: &Comparison, axes: Axes) -> Result<Chart> {
     let column = |index: usize| &comparison.columns[index];
     for index in [Some(axes.x), Some(axes.y), axes.size].into_iter().flatten() {
@@ -66,6 +66,12 @@ pub fn scatter(comparison: &Comparison, axes: Axes) -> Result<Chart> {
             [Some(axes.x), Some(axes.y), axes.size].into_iter().flatten().map(|at| &*column(at).key).collect();
         let why = "fix sizes with --dim or --input, or choose other columns";
         return Err(Error::new(format!("no model has a number for {}: {why}", keys.join(" and "))));
+    }
+    if let Some(size) = axes.size.filter(|_| points.iter().any(|point| point.size < 0.0)) {
+        let key = &column(size).key;
+        return Err(Error::new(format!(
+            "the column {key} has negative numbers, which no area shows: give --size another"
+        )));
     }
     let series = series(&points, &labels);
     let mut plot = Plot::new(&format!("{} against {}", column(axes.y).title, column(axes.x).title), 760.0);
@@ -246,7 +252,7 @@ fn lines(
 fn radii(points: &[Point], sized: bool) -> Vec<f64> {
     let most = points.iter().map(|point| point.size).fold(0.0, f64::max);
     let radius = |point: &Point| match sized && most > 0.0 {
-        true => (20.0 * (point.size.max(0.0) / most).sqrt()).max(3.0),
+        true => (20.0 * (point.size / most).sqrt()).max(3.0),
         false => RADIUS,
     };
     points.iter().map(radius).collect()
