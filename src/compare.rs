@@ -1,7 +1,7 @@
 //! Many models side by side: a row a model, a column of the table of columns each.
 
 use std::cmp::Ordering;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -48,7 +48,7 @@ pub struct Compared {
 /// A model to be compared, or why what was given names none.
 pub type Source = Result<PathBuf>;
 
-/// The models that paths stand for, each once: files as they are, `*.onnx` files of directories and all below them, and
+/// The models that paths stand for, each once however it is spelled ([`normal`]), as it is first: files as they are, `*.onnx` files of directories and all below them, and
 /// what patterns (`graphs/*v2*.onnx`) match. Directories and patterns are sorted by path. What names nothing is an error
 /// in its place.
 pub fn sources(paths: &[PathBuf]) -> Vec<Source> {
@@ -65,8 +65,23 @@ pub fn sources(paths: &[PathBuf]) -> Vec<Source> {
         }
     }
     let mut seen = std::collections::HashSet::new();
-    found.retain(|source| source.as_ref().map_or(true, |path| seen.insert(path.clone())));
+    found.retain(|source| source.as_ref().map_or(true, |path| seen.insert(normal(path))));
     found
+}
+
+/// A path without `.` and without `NAME/..`, links not followed: what a file is known by.
+pub fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    normal
 }
 
 /// A directory's models by path; what of it cannot be looked into is an error in the end.
@@ -289,7 +304,7 @@ impl Comparison {
 
     /// Sets the models in relation to the one of this path or name. An error where there is none, or its account failed.
     pub fn relate(&mut self, to: &str) -> Result<()> {
-        let by_path = self.models.iter().position(|model| model.path == to);
+        let by_path = self.models.iter().position(|model| normal(Path::new(&model.path)) == normal(Path::new(to)));
         let mut named = self.models.iter().enumerate().filter(|(_, model)| model.name == to).map(|(at, _)| at);
         let (first, second) = (named.next(), named.next());
         if let (None, Some(first), Some(second)) = (by_path, first, second) {

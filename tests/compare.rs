@@ -286,8 +286,29 @@ fn models_stand_as_given_and_those_found_by_name() {
     assert_eq!(names(&all).len(), 17);
     let pattern = plain(&["graphs/mobilenet_v2_*.onnx"], "macs");
     assert_eq!(names(&pattern), ["mobilenet_v2_0.5", "mobilenet_v2_1.0", "mobilenet_v2_1.4"]);
-    let once = plain(&["graphs/squeezenet_1.1.onnx", "graphs/squeezenet_1.1.onnx"], "macs");
-    assert_eq!(names(&once).len(), 1);
+}
+
+#[test]
+fn a_file_is_one_row_however_its_path_is_spelled() {
+    for (paths, rows) in [
+        (&["graphs/squeezenet_1.1.onnx", "graphs/squeezenet_1.1.onnx"][..], 1),
+        (&["graphs/squeezenet_1.1.onnx", "./graphs/squeezenet_1.1.onnx"], 1),
+        (&["graphs/../graphs/squeezenet_1.1.onnx", "graphs/./squeezenet_1.1.onnx"], 1),
+        (&["graphs/squeezenet_1.1.onnx", "graphs//squeezenet_1.?.onnx"], 2),
+        (&["graphs/squeezenet_1.1.onnx", "docs/../graphs/squeezenet_1.1.on*"], 1),
+        (&["graphs", "./graphs"], 17),
+        (&["graphs/none.onnx", "./graphs/none.onnx"], 1),
+        (&["graphs/squeezenet_1.1.onnx", "../graphs/squeezenet_1.1.onnx"], 2),
+    ] {
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        let found = sources(&paths);
+        assert_eq!(found.len(), rows, "{paths:?}: {found:?}");
+        // It is shown as it is spelled first.
+        assert!(rows > 1 || *found[0].as_ref().unwrap() == paths[0], "{found:?}");
+    }
+    let mut comparison = plain(&["graphs/squeezenet_1.1.onnx", "graphs/ghostnet_1.0.onnx"], "macs");
+    comparison.relate(&path("docs/../graphs/./ghostnet_1.0.onnx").display().to_string()).unwrap();
+    assert_eq!(comparison.reference, Some(1));
 }
 
 #[test]

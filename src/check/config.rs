@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -13,7 +13,7 @@ use super::file::{Entry, File, Latency};
 use super::limits::{Allowed, Amount, Growth, gauge, gauges};
 use super::pace::Pace;
 use crate::columns::{Column, Needs};
-use crate::compare::sources;
+use crate::compare::{normal, sources};
 use crate::device::{self, Device};
 use crate::error::{Error, Result};
 use crate::guidelines::RULES;
@@ -376,19 +376,4 @@ impl Reader<'_> {
 
 fn sizes(dims: &Ordered<u32>) -> BTreeMap<String, i64> {
     dims.0.iter().map(|(name, size)| (name.value.clone(), i64::from(*size))).collect()
-}
-
-/// A path without `.` and without `NAME/..`, links not followed.
-pub fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
-                normal.pop();
-            }
-            part => normal.push(part),
-        }
-    }
-    normal
 }

@@ -1,12 +1,11 @@
 //! `lwstat init`: a first configuration from the models that are there.
 
-use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
-use lwstat::check::config::{FILE, normal};
+use lwstat::check::config::FILE;
 use lwstat::check::proposal::{Proposed, propose, text};
-use lwstat::compare::sources;
+use lwstat::compare::{normal, sources};
 use lwstat::render::number::{clean, plural};
 use lwstat::{Error, Model, Result};
 use rayon::prelude::*;
@@ -33,15 +32,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
         return Err(Error::new("it is there already: --force overwrites it").in_file(&label));
     }
     let folder = normal(args.config.parent().unwrap_or(Path::new("")));
-    let mut paths: Vec<PathBuf> = Vec::new();
-    let mut seen = BTreeSet::new();
-    for source in sources(&args.models) {
-        let path = normal(&source?);
-        if seen.insert(path.clone()) {
-            paths.push(path);
-        }
-    }
-    drop(seen);
+    let paths: Result<Vec<PathBuf>> = sources(&args.models).into_iter().map(|source| Ok(normal(&source?))).collect();
+    let mut paths = paths?;
     // What builds and version control keep in folders of their own is no model of the project.
     let is_own = |path: &PathBuf| {
         let hidden = |part: Component<'_>| {

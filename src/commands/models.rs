@@ -1,11 +1,12 @@
 //! What commands over many models share: which models, what is asked of them, and asking it.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
 use lwstat::columns::{self, Column};
-use lwstat::compare::{Comparison, Measure, Question, compare, names, sources};
+use lwstat::compare::{Comparison, Measure, Question, compare, names, normal, sources};
 use lwstat::model::sentence;
 use lwstat::user_figures::UserFigures;
 use lwstat::{Error, Model, Result};
@@ -61,9 +62,11 @@ impl ModelsArgs {
         if missing("latency_ms", latency) {
             return Err(Error::new("latency_ms is measured: give --latency"));
         }
-        for (at, path) in self.models.iter().enumerate() {
-            let (before, after) = self.models.split_at(at);
-            if !before.contains(path) && after[1..].contains(path) {
+        let mut times: BTreeMap<PathBuf, usize> = BTreeMap::new();
+        for path in &self.models {
+            let times = times.entry(normal(path)).or_default();
+            *times += 1;
+            if *times == 2 {
                 note(&format!("{}: given more than once: it is one row", path.display()));
             }
         }
