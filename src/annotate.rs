@@ -1,6 +1,8 @@
 //! A copy of a model with shapes and costs written into it, for viewers: weights are copied byte by byte, never decoded.
 
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Arc;
 
 use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field};
@@ -11,7 +13,7 @@ use crate::dim::Dim;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::onnx::{
-    DimensionProto, DimensionValue, NodeProto, StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    DimensionProto, DimensionValue, StringStringEntryProto, TensorShapeProto, TensorTypeProto, TypeProto,
     ValueInfoProto,
 };
 use crate::report::{Report, TensorInfo};
@@ -126,8 +128,9 @@ impl<'b> Parts<'b> {
 
 /// Writes the model of this report with what the report says of it: tensors of the main graph and of bodies in `value_info`,
 /// counts that are not 0 in the `metadata_props` of nodes and of the model, under keys such as `lwstat.macs`. A node in a body
-/// has what its runs cost together, and a tensor that differs from run to run is left as it is declared. Functions are left
-/// as they are: each of their calls may cost something else. What an earlier run wrote is replaced, of a tensor that is
+/// has what its runs cost together, and a tensor that differs from run to run is left as it is declared. The call of a
+/// function has what the function's nodes cost in it; functions are left as they are, for each of their calls may cost
+/// something else. What an earlier run wrote is replaced, of a tensor that is
 /// declared the type alone; every other byte is kept. Errors where the model was not read from one piece, or writing fails.
 pub fn annotate(model: &Model, report: &Report, out: &mut dyn Write) -> Result<()> {
     let mut parts = Parts::default();
@@ -172,14 +175,32 @@ fn is_ours(payload: &[u8]) -> bool {
 struct Known<'r> {
     /// The account of the node whose first output this is.
     nodes: FxHashMap<&'r str, Node<'r>>,
+    /// What the nodes of a function count together, by the first output of its call.
+    calls: FxHashMap<&'r str, Sum>,
     tensors: FxHashMap<&'r str, &'r TensorInfo>,
+}
+
+/// What rows count together.
+struct Sum {
+    counts: Counts,
+    coverage: Coverage,
+}
+
+impl Sum {
+    fn of(row: &Row) -> Sum {
+        Sum { counts: row.counts.clone(), coverage: row.coverage }
+    }
+
+    fn add(&mut self, row: &Row) {
+        self.counts = self.counts.plus(&row.counts);
+        self.coverage = self.coverage.max(row.coverage);
+    }
 }
 
 /// What is known of a node: all its runs together.
 struct Node<'r> {
     row: &'r Row,
-    counts: Counts,
-    coverage: Coverage,
+    sum: Sum,
     /// It stands in a body that is accounted run by run.
     runs: bool,
 }
@@ -187,16 +208,18 @@ struct Node<'r> {
 impl<'r> Known<'r> {
     fn of(report: &'r Report) -> Known<'r> {
         let mut nodes: FxHashMap<&str, Node<'r>> = FxHashMap::default();
+        let mut calls: FxHashMap<&str, Sum> = FxHashMap::default();
         for row in &report.nodes {
+            if let Some(call) = row.part_of.as_deref().filter(|call| !call.is_empty()) {
+                calls.entry(call).and_modify(|sum| sum.add(row)).or_insert_with(|| Sum::of(row));
+            }
             let Some(first) = row.outputs.iter().find(|name| !name.is_empty()) else { continue };
             match nodes.get_mut(&**first) {
                 None => {
-                    let node = Node { row, counts: row.counts.clone(), coverage: row.coverage, runs: false };
-                    nodes.insert(first, node);
+                    nodes.insert(first, Node { row, sum: Sum::of(row), runs: false });
                 }
                 Some(node) if node.row.name == row.name => {
-                    node.counts = node.counts.plus(&row.counts);
-                    node.coverage = node.coverage.max(row.coverage);
+                    node.sum.add(row);
                     node.runs = true;
                 }
                 // A name that a tensor of a body has in the report may be another's in the file.
@@ -204,7 +227,13 @@ impl<'r> Known<'r> {
             }
         }
         let tensors = report.tensors.iter().map(|info| (&*info.tensor.name, info)).collect();
-        Known { nodes, tensors }
+        Known { nodes, calls, tensors }
+    }
+
+    /// What a node of the file counts, by its first output and its operator: in a function's place its nodes are the account.
+    fn sum(&self, first: &str, op_type: &[u8]) -> Option<&Sum> {
+        let own = || self.nodes.get(first).filter(|node| node.row.op_type.as_bytes() == op_type).map(|node| &node.sum);
+        self.calls.get(first).or_else(own)
     }
 }
 
@@ -340,9 +369,9 @@ fn node<'b>(bytes: &'b [u8], known: &Known<'_>, prefix: &str) -> Result<Parts<'b
         }
     }
     let first = first.map(|name| format!("{prefix}{name}"));
+    let sum = first.as_deref().and_then(|name| known.sum(name, op_type));
     let account = first.as_deref().and_then(|name| known.nodes.get(name));
-    // The call of a function of the model is no node of the account: its nodes are.
-    let own = account.filter(|node| node.row.op_type.as_bytes() == op_type);
+    let own = account.filter(|node| node.row.part_of.is_none() && sum.is_some());
     let mut parts = Parts::default();
     for of in all {
         match (of.number, own) {
@@ -353,7 +382,7 @@ fn node<'b>(bytes: &'b [u8], known: &Known<'_>, prefix: &str) -> Result<Parts<'b
             _ => parts.old(of.whole),
         }
     }
-    let Some(node) = own else {
+    let Some(sum) = sum else {
         // What the account does not reach is not folded: a branch that is never taken.
         let folded = account.is_none() && first.is_some_and(|name| known.tensors.contains_key(&*name));
         if folded {
@@ -361,13 +390,13 @@ fn node<'b>(bytes: &'b [u8], known: &Known<'_>, prefix: &str) -> Result<Parts<'b
         }
         return Ok(parts);
     };
-    for (metric, count) in METRICS.iter().zip(&node.counts.0) {
+    for (metric, count) in METRICS.iter().zip(&sum.counts.0) {
         if let Some(count) = count.as_ref().filter(|count| **count != Dim::ZERO) {
             parts.property(field::NODE_PROPS, metric.key, count.code());
         }
     }
-    if node.coverage != Coverage::Exact {
-        parts.property(field::NODE_PROPS, "coverage", format!("{:?}", node.coverage).to_lowercase());
+    if sum.coverage != Coverage::Exact {
+        parts.property(field::NODE_PROPS, "coverage", format!("{:?}", sum.coverage).to_lowercase());
     }
     Ok(parts)
 }
@@ -403,23 +432,52 @@ fn tensor_type(info: &TensorInfo) -> Option<TensorTypeProto> {
     Some(TensorTypeProto { elem_type, shape: Some(shape) })
 }
 
-/// Node data for Model Explorer: a metric's count for every node of the main graph that has one, and a scale of colours. Its
-/// adapter for ONNX calls a node by its name, or by its place where it has none, and a graph without a name `<main>`.
-pub fn node_data(model: &Model, report: &Report, metric: usize) -> serde_json::Value {
+/// Node data for Model Explorer, and what of a metric's counts is not in it.
+pub struct NodeData {
+    /// The document.
+    pub json: serde_json::Value,
+    /// Nodes that have a number in it.
+    pub shown: usize,
+    /// Nodes whose count is a formula.
+    pub formulas: usize,
+    /// The dimensions of those formulas, by name.
+    pub dims: BTreeSet<Arc<str>>,
+    /// Nodes whose count is unknown.
+    pub unknown: usize,
+}
+
+/// Node data for Model Explorer: a metric's count for every node of the main graph that has one, calls of functions with
+/// what their nodes count, and a scale of colours. Its adapter for ONNX calls a node by its name, or by its place where it
+/// has none, and a graph without a name `<main>`.
+pub fn node_data(model: &Model, report: &Report, metric: usize) -> NodeData {
     let known = Known::of(report);
     let graph = model.proto.graph.as_ref();
-    let entry = |(at, node): (usize, &NodeProto)| {
-        let account = known.nodes.get(node.output.iter().find(|name| !name.is_empty())?.as_str())?;
-        let count = account.counts.0[metric].as_ref()?.as_int().filter(|count| *count != 0)?;
-        let id = if node.name.is_empty() { format!("<node_{at}>") } else { node.name.to_string() };
-        (*account.row.op_type == *node.op_type).then(|| (id, serde_json::json!({"value": count})))
-    };
-    let nodes = graph.iter().flat_map(|graph| graph.node.iter().enumerate());
-    let results: serde_json::Map<String, serde_json::Value> = nodes.filter_map(entry).collect();
+    let mut results = serde_json::Map::new();
+    let (mut formulas, mut dims, mut unknown) = (0, BTreeSet::new(), 0);
+    for (at, node) in graph.iter().flat_map(|graph| graph.node.iter().enumerate()) {
+        let first = node.output.iter().find(|name| !name.is_empty());
+        let Some(sum) = first.and_then(|name| known.sum(name, node.op_type.as_bytes())) else { continue };
+        match &sum.counts.0[metric] {
+            None => unknown += 1,
+            Some(count) if *count == Dim::ZERO => {}
+            Some(count) => match count.as_int() {
+                Some(count) => {
+                    let id = if node.name.is_empty() { format!("<node_{at}>") } else { node.name.to_string() };
+                    results.insert(id, serde_json::json!({"value": count}));
+                }
+                None => {
+                    formulas += 1;
+                    count.symbols(&mut dims);
+                }
+            },
+        }
+    }
+    let shown = results.len();
     let name = graph.map(|graph| graph.name.to_string()).filter(|name| !name.is_empty());
-    serde_json::json!({name.unwrap_or("<main>".to_string()): {
+    let json = serde_json::json!({name.unwrap_or("<main>".to_string()): {
         "name": METRICS[metric].title,
         "results": results,
         "gradient": [{"stop": 0, "bgColor": "#fff7bc"}, {"stop": 0.5, "bgColor": "#fec44f"}, {"stop": 1, "bgColor": "#d95f0e"}],
-    }})
+    }});
+    NodeData { json, shown, formulas, dims, unknown }
 }

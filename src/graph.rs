@@ -103,6 +103,8 @@ pub struct Node<'m> {
     pub bodies: Vec<Body<'m>>,
     /// Tensors of this graph that the bodies read beside the node's inputs.
     pub captures: Vec<TensorId>,
+    /// The first output of the call that the file's graph has in its place, where it stands in a function.
+    pub part_of: Option<TensorId>,
 }
 
 impl Node<'_> {
@@ -222,7 +224,12 @@ impl<'m> Builder<'m> {
                 self.levels[level].inputs.push(id);
             }
         }
-        self.nodes(&proto.node, scope, opsets, &Region { prefix: String::new(), attributes, inlined: false })?;
+        self.nodes(
+            &proto.node,
+            scope,
+            opsets,
+            &Region { prefix: String::new(), attributes, inlined: false, part_of: None },
+        )?;
         for output in &proto.output {
             let id = self.resolve(scope, &output.name)?.flatten();
             let id = id.ok_or_else(|| Error::new(format!("nothing produces the graph output \"{}\"", output.name)))?;
@@ -338,7 +345,13 @@ impl<'m> Builder<'m> {
         });
         self.grow(&name)?;
         if let Some(called) = called {
-            return self.call(called, &name, &inputs, &outputs, &attributes, level);
+            let body = Region {
+                prefix: format!("{name}/"),
+                attributes: Some((&attributes, &called.attribute_proto)),
+                inlined: true,
+                part_of: region.part_of.or_else(|| outputs.iter().flatten().next().copied()),
+            };
+            return self.call(called, &name, &inputs, &outputs, level, &body);
         }
         let mut bodies = Vec::new();
         if proto.attribute.iter().any(|attribute| attribute.g.is_some()) {
@@ -365,6 +378,7 @@ impl<'m> Builder<'m> {
             attributes,
             bodies,
             captures,
+            part_of: region.part_of,
         });
         Ok(())
     }
@@ -376,8 +390,8 @@ impl<'m> Builder<'m> {
         name: &str,
         inputs: &[Option<TensorId>],
         outputs: &[Option<TensorId>],
-        attributes: &Attributes<'m>,
         level: usize,
+        body: &Region<'m, '_>,
     ) -> Result<()> {
         if self.calls.contains(&std::ptr::from_ref(called)) {
             return Err(Error::new(format!("the function \"{}\" calls itself", called.name)));
@@ -402,9 +416,7 @@ impl<'m> Builder<'m> {
         self.scopes.push(Scope { level, parent: None, names });
         self.calls.push(called);
         let scope = self.scopes.len() - 1;
-        let prefix = format!("{name}/");
-        let body = Region { prefix, attributes: Some((attributes, &called.attribute_proto)), inlined: true };
-        self.nodes(&called.node, scope, &opsets, &body)?;
+        self.nodes(&called.node, scope, &opsets, body)?;
         for (input, output) in passed {
             let index = self.levels[level].nodes.len();
             self.levels[level].tensors[output.index()].source = Source::Node(index);
@@ -419,6 +431,7 @@ impl<'m> Builder<'m> {
                 attributes: Attributes::default(),
                 bodies: Vec::new(),
                 captures: Vec::new(),
+                part_of: body.part_of,
             });
         }
         self.calls.pop();
@@ -438,6 +451,8 @@ struct Region<'m, 'c> {
     attributes: Option<Bindings<'m, 'c>>,
     /// The nodes are a function's own: its outputs have their names from the call.
     inlined: bool,
+    /// The first output of the outermost call of this graph.
+    part_of: Option<TensorId>,
 }
 
 impl<'m> Region<'m, '_> {

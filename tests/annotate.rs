@@ -234,23 +234,133 @@ fn a_declaration_that_cannot_be_read_is_kept() {
     }
 }
 
+/// Functions: of two nodes, with products, that call others, with a choice, that pass their input on, called as an operator,
+/// with an output that is not asked for; called in a loop of five runs, in branches, and of weights alone.
+fn with_calls() -> ModelProto {
+    let mut main = common::graph(
+        "in x f32[4,4]; in flag bool[]; init w f32[4,4]{0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0}; init trips i64[]{5}; \
+         init yes bool[]{true}; f::Two x -> two; heavy=f::Heavy x w -> heavy_out; nested=f::Nested x w -> nested_out; \
+         f::Choice x w flag -> chosen; f::Pass x -> passed; f::Relu x -> same; f::Pair x -> _ second; f::Two w -> folded; \
+         heavy/m=Neg x -> other; out two heavy_out nested_out chosen passed same second added other y taken",
+    );
+    main.node.push(common::node("Add x folded -> added"));
+    let body = common::graph(
+        "in i i64[]; in goes bool[]; in s f32[4,4]; Identity goes -> still; f::Heavy s w -> n; out still n",
+    );
+    main.node.push(common::with_body(common::node("loop=Loop trips yes x -> y"), "body", body));
+    let taken = common::with_body(
+        common::node("branch=If flag -> taken"),
+        "then_branch",
+        common::graph("f::Choice x w flag -> t; out t"),
+    );
+    main.node.push(common::with_body(taken, "else_branch", common::graph("f::Two x -> e; out e")));
+    let mut model = common::model_of(main);
+    let mut choice = common::function("Choice", &["p", "w", "flag"], &["q"], "");
+    let inner = common::with_body(
+        common::node("if=If flag -> q"),
+        "then_branch",
+        common::graph("MatMul p w -> a; MatMul a w -> b; out b"),
+    );
+    choice.node = vec![common::with_body(inner, "else_branch", common::graph("f::Heavy p w -> c; out c"))];
+    model.functions = vec![
+        common::function("Two", &["p"], &["q"], "Neg p -> n; Abs n -> q"),
+        common::function("Heavy", &["p", "w"], &["q"], "m=MatMul p w -> m; r=Relu m -> q"),
+        common::function("Nested", &["p", "w"], &["q"], "f::Heavy p w -> h; f::Heavy h w -> q"),
+        choice,
+        common::function("Pass", &["p"], &["p"], ""),
+        common::function("Relu", &["p"], &["q"], "Relu p -> r; Relu r -> q"),
+        common::function("Pair", &["p"], &["q", "r"], "Neg p -> q; Abs p -> r"),
+    ];
+    model
+}
+
 #[test]
-fn functions_are_left_as_they_are() {
-    let mut proto = common::model("in x f32[2,3]; call=f::Two x -> a; Relu a -> y; out y");
-    proto.functions = vec![common::function("Two", &["p"], &["q"], "Neg p -> n; Abs n -> q")];
-    let model = Model::read(proto.encode_to_vec()).unwrap();
-    let (_, bytes) = annotated(&model);
-    let copy = ModelProto::decode(bytes::Bytes::from(bytes)).unwrap();
-    assert_eq!(copy.functions, proto.functions);
-    let call = &copy.graph.as_ref().unwrap().node[0];
-    assert!(call.metadata_props.is_empty(), "{:?}", properties(&call.metadata_props));
+fn a_call_carries_what_the_nodes_of_its_function_count_in_it() {
+    let original = with_calls();
+    let model = Model::read(original.encode_to_vec()).unwrap();
+    let (report, bytes) = annotated(&model);
+    let copy = ModelProto::decode(bytes::Bytes::from(bytes.clone())).unwrap();
+    assert_eq!(copy.functions, original.functions, "functions are left as they are");
+    let mut all = Said::default();
+    said(copy.graph.as_ref().unwrap(), "", &mut all);
+    let node = |output: &str| &all.0[output];
+    for (output, key, value) in [
+        ("two", "flops", Some("32")),
+        ("two", "memory_access", Some("64")),
+        ("heavy_out", "macs", Some("64")),
+        ("heavy_out", "params", Some("16")),
+        ("heavy_out", "coverage", None),
+        ("nested_out", "macs", Some("128")),
+        // Shared with the call before it.
+        ("nested_out", "params", None),
+        // The costlier of two products and one.
+        ("chosen", "macs", Some("128")),
+        ("chosen", "coverage", Some("bounded")),
+        ("passed", "macs", None),
+        ("passed", "folded", None),
+        ("passed", "memory_access", None),
+        ("same", "flops", Some("32")),
+        // Both of its nodes run, whatever is asked for.
+        ("", "flops", Some("32")),
+        ("folded", "folded", Some("true")),
+        ("folded", "flops", None),
+        ("added", "flops", Some("16")),
+        // A name that begins as that of a function's node is no part of the call.
+        ("other", "flops", Some("16")),
+        // Five runs.
+        ("loop.body.n", "macs", Some("320")),
+        ("branch.then_branch.t", "macs", Some("128")),
+        ("branch.else_branch.e", "flops", Some("32")),
+    ] {
+        assert_eq!(node(output).get(key).map(String::as_str), value, "{output} {key}");
+    }
+    let data = node_data(&model, &report, 0);
+    let results = &data.json["<main>"]["results"];
+    for (id, value) in [("heavy", Some(64)), ("nested", Some(128)), ("<node_3>", Some(128)), ("<node_0>", None)] {
+        assert_eq!(results.get(id).and_then(|entry| entry["value"].as_i64()), value, "{id}");
+    }
+    assert!(annotated(&Model::read(bytes.clone()).unwrap()).1 == bytes, "a second copy has the same bytes");
+}
+
+#[test]
+fn calls_add_up_to_the_total() {
+    let mut model = with_calls();
+    model.graph.as_mut().unwrap().node.retain(|node| !["Loop", "If"].contains(&&*node.op_type));
+    model.graph.as_mut().unwrap().output.retain(|output| !["y", "taken"].contains(&&*output.name));
+    let model = Model::read(model.encode_to_vec()).unwrap();
+    let (report, _) = annotated(&model);
+    for (index, metric) in lwstat::cost::METRICS.iter().enumerate() {
+        let data = node_data(&model, &report, index);
+        let entries = data.json["<main>"]["results"].as_object().unwrap();
+        let sum: i64 = entries.values().map(|entry| entry["value"].as_i64().unwrap()).sum();
+        assert_eq!(report.totals.counts.get(metric.key).and_then(lwstat::Dim::as_int), Some(sum), "{}", metric.key);
+    }
+}
+
+#[test]
+fn node_data_says_which_nodes_have_no_number() {
+    for (text, metric, shown, formulas, dims, unknown) in [
+        ("in x f32[2,3]; Relu x -> y; out y", "flops", 1, 0, &[][..], 0),
+        ("in x f32[n,3]; Relu x -> y; out y", "flops", 0, 1, &["n"], 0),
+        ("in x f32[n,3]; in z f32[2]; Relu x -> y; Neg z -> v; out y v", "flops", 1, 1, &["n"], 0),
+        ("in x f32[n,m]; Relu x -> a; Neg a -> y; out y", "flops", 0, 2, &["m", "n"], 0),
+        ("in x f32[2,3]; f::Strange x -> a; Relu x -> y; out y a", "flops", 1, 0, &[], 1),
+        // What is nothing is not missing.
+        ("in x f32[n,3]; Relu x -> y; out y", "macs", 0, 0, &[], 0),
+    ] {
+        let model = Model::read(common::model(text).encode_to_vec()).unwrap();
+        let report = model.report(&Bindings::default()).unwrap();
+        let data = node_data(&model, &report, lwstat::cost::index_of(metric).unwrap());
+        let names: Vec<&str> = data.dims.iter().map(|name| &**name).collect();
+        assert_eq!((data.shown, data.formulas, &names[..], data.unknown), (shown, formulas, dims, unknown), "{text}");
+    }
 }
 
 #[test]
 fn node_data_has_a_value_for_every_node_of_the_metric() {
     let model = Model::open(path(MODELS[0])).unwrap();
     let report = model.report(&Bindings::default()).unwrap();
-    let data = node_data(&model, &report, 0);
+    let data = node_data(&model, &report, 0).json;
     let graph = model.proto.graph.as_ref().unwrap();
     let results = data[graph.name.as_str()]["results"].as_object().unwrap();
     let sum: i64 = results.values().map(|entry| entry["value"].as_i64().unwrap()).sum();

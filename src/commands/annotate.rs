@@ -4,7 +4,8 @@ use std::io::{BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lwstat::annotate::{annotate, node_data};
+use lwstat::annotate::{NodeData, annotate, node_data};
+use lwstat::render::number::plural;
 use lwstat::{Error, Result, cost, summary};
 
 use super::shared::{FixedArgs, emit, emit_with, folder, is_standard, keep_apart, note, open};
@@ -59,7 +60,29 @@ pub(crate) fn run(args: &AnnotateArgs) -> Result<bool> {
         }
     }
     if let Some(path) = &args.node_data {
-        emit(&format!("{:#}\n", node_data(&model, &report, metric)), Some(path))?;
+        let data = node_data(&model, &report, metric);
+        emit(&format!("{:#}\n", data.json), Some(path))?;
+        missing(&data).iter().for_each(|text| note(&format!("{}: {text}", path.display())));
     }
     Ok(true)
+}
+
+/// Why nodes have no number in node data.
+fn missing(data: &NodeData) -> Vec<String> {
+    let start = if data.shown == 0 { "it has no numbers" } else { "some nodes have no number" };
+    let mut reasons = Vec::new();
+    if data.formulas > 0 {
+        let dims: Vec<&str> = data.dims.iter().take(3).map(|dim| &**dim).collect();
+        let more = if data.dims.len() > dims.len() { ", …" } else { "" };
+        let (nodes, dims) = (plural(data.formulas, "node"), dims.join(", "));
+        let way_on = "fix sizes where the model is exported";
+        reasons.push(format!("{start}: the count of {nodes} is a formula ({dims}{more}): {way_on}"));
+    }
+    if data.unknown > 0 {
+        reasons.push(format!("{start}: the count of {} is unknown", plural(data.unknown, "node")));
+    }
+    if data.shown == 0 && reasons.is_empty() {
+        reasons.push(format!("{start}: the metric is 0 for every node"));
+    }
+    reasons
 }

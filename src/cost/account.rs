@@ -69,6 +69,10 @@ pub struct Row {
     /// How often it runs, where it stands in a body.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<Dim>,
+    /// The first output of the call that the file's graph has in its place, where it stands in a function. Empty in branches
+    /// that exclude each other in one: the node that holds them has their count.
+    #[serde(skip)]
+    pub part_of: Option<Arc<str>>,
     /// It stands in one of several bodies that exclude each other: the node that holds them has the costlier one's
     /// counts, and this row is not part of the total.
     pub alternative: bool,
@@ -100,7 +104,7 @@ pub fn account(typed: &Typed<'_>, sizes: &FxHashMap<String, i64>) -> Result<Acco
     let mut counter = Counter { leaves: walk.leaves.into_iter(), account: Account::default(), sizes, room: ROOM };
     counter.account.rows.reserve(typed.nodes.len());
     let tensors = Tensors::new(typed, "", None);
-    let place = Place { prefix: String::new(), times: None, alternative: false };
+    let place = Place { prefix: String::new(), times: None, part_of: None, alternative: false };
     counter.graph(typed, &tensors, &place, None)?;
     let mut account = counter.account;
     account.names = tensors.names;
@@ -192,6 +196,8 @@ impl Walk {
 struct Place {
     prefix: String,
     times: Option<Dim>,
+    /// As [`Row::part_of`].
+    part_of: Option<Arc<str>>,
     alternative: bool,
 }
 
@@ -318,6 +324,7 @@ impl Counter<'_> {
         let prefixes = (node.outputs.len() + facts.bodies.len() + 1) * place.prefix.len();
         self.take(counts.weight() / 2 + (names + prefixes) as u64 / 64)?;
         let row = self.account.rows.len();
+        let part_of = place.part_of.clone().or_else(|| node.part_of.map(|id| tensors.names[id.index()].clone()));
         self.account.rows.push(Row {
             name: format!("{}{}", place.prefix, node.name),
             kind: op.kind.map_or_else(|| op_type.clone(), |kind| kind(&call).into()),
@@ -340,6 +347,7 @@ impl Counter<'_> {
                 .map_or(DType::Undefined, |tensor| tensor.dtype),
             roofline: None,
             times: place.times.clone(),
+            part_of: part_of.clone(),
             alternative: place.alternative,
         });
         let (mut run, mut branches) = (Counts::zero(), Vec::new());
@@ -350,6 +358,10 @@ impl Counter<'_> {
                     (Times::Alternative, outer) => outer.clone(),
                     (Times::Count(times), None) => Some(times.clone()),
                     (Times::Count(times), Some(outer)) => Some(times * outer),
+                },
+                part_of: match times {
+                    Times::Alternative => part_of.as_ref().map(|_| "".into()),
+                    Times::Count(_) => part_of.clone(),
                 },
                 alternative: place.alternative || *times == Times::Alternative,
             };
