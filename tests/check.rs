@@ -344,9 +344,13 @@ fn every_rule_fails_or_warns_as_it_is_asked_to() {
 fn a_cost_that_is_not_known_does_not_pass() {
     let folder = Folder::new();
     folder.model("net.onnx", "in x f32[1,8]; s=f::Strange x -> y; r=Relu x -> z; out y z");
-    for (rest, code, said) in
-        [("", 1, "(1 f:Strange)"), (", coverage: unknown", 0, "passed"), (", coverage: exact", 1, "unknown")]
-    {
+    for (rest, code, said) in [
+        ("", 1, "(1 f:Strange)"),
+        (", coverage: unknown", 0, "passed"),
+        (", coverage: exact", 1, "unknown"),
+        // No dimension is free, so none is asked for.
+        (", deny: [G2]", 2, "declare the shape of its outputs in value_info ✗ the cost of 1 node is unknown"),
+    ] {
         folder.write("lwstat.yaml", format!("models: [{{path: net.onnx, budget: {{macs: 1 M}}{rest}}}]"));
         folder.run(&["check"]).code(code).says(said);
     }

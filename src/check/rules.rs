@@ -75,7 +75,9 @@ impl Gate<'_> {
         let levels: Vec<guidelines::Level> = (0..RULES.len()).map(level).collect();
         let Some(linted) = guidelines::judge(&seen.report, &levels, self.rules.from / 100.0) else {
             let error = seen.report.open_sizes("guidelines can be judged");
-            findings.push(self.error(&error, "give the entry dims"));
+            // Where no dimension is free, the error has the way on.
+            let way_on = if seen.report.model.dims.is_empty() { "" } else { "give the entry dims" };
+            findings.push(self.error(&error, way_on));
             return;
         };
         for judged in linted.rules.iter().filter(|judged| judged.level == guidelines::Level::Deny && !judged.kept) {

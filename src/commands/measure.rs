@@ -181,11 +181,12 @@ impl Line {
     }
 
     fn show(&self, progress: Progress) {
+        use lwstat::render::number::plural;
         self.0.set_message(match progress {
             Progress::Loading => "loading".to_string(),
             Progress::Optimizing => "optimizing".to_string(),
-            Progress::WarmingUp(runs) => format!("warming up, {runs} runs"),
-            Progress::Measuring { runs, median_ms } => format!("{runs} runs, median {median_ms:.3} ms"),
+            Progress::WarmingUp(runs) => format!("warming up, {}", plural(runs, "run")),
+            Progress::Measuring { runs, median_ms } => format!("{}, median {median_ms:.3} ms", plural(runs, "run")),
         });
     }
 
