@@ -7,6 +7,8 @@ mod common;
 #[cfg(unix)]
 #[path = "check/action.rs"]
 mod action;
+#[path = "check/blocks.rs"]
+mod blocks;
 #[path = "check/folder.rs"]
 mod folder;
 // Its file names are such as not every system takes.
@@ -166,6 +168,8 @@ fn sizes_that_the_data_decide_are_compared_whatever_their_names() {
         (&[("b", 8), ("a", 17)], 1, "macs grew from"),
         (&[("b", 8), ("a", 15)], 0, "1 passed"),
         (&[("a", 8)], 0, "1 passed"),
+        // Another order of the file.
+        (&[("b", 16), ("a", 8)], 0, "1 passed"),
         // One more is more nodes, whatever it decides.
         (&[("c", 4), ("a", 8), ("b", 16)], 1, "nodes grew from 10 to 15, by 5 (+50.0 %): +0 is allowed"),
     ] {

@@ -30,7 +30,7 @@ impl Signature {
         let kinds: Vec<&str> = block.nodes.iter().map(|node| kind(node)).collect();
         let counts: Vec<_> = block.counts.0.iter().map(|count| count.as_ref().map(crate::Dim::code)).collect();
         Signature {
-            whole: hash(&(&block.nodes, counts)),
+            whole: hash(&(&block.nodes, &block.branches, counts)),
             nodes: hash(&block.nodes),
             kinds: hash(&kinds),
             first: hash(&kinds.first()),
@@ -119,7 +119,13 @@ mod tests {
         let block = |word: &str| {
             let (name, node) = word.split_once(':').unwrap_or(("", word));
             let node = format!("{} → {}", &node[..1], &node[1..]);
-            Block { name: name.to_string(), nodes: vec![node], counts: Counts::zero(), node: String::new() }
+            Block {
+                name: name.to_string(),
+                nodes: vec![node],
+                branches: Vec::new(),
+                counts: Counts::zero(),
+                node: String::new(),
+            }
         };
         text.split_whitespace().map(block).collect()
     }

@@ -73,6 +73,8 @@ struct Input {
 struct StoredBlock {
     block: String,
     nodes: Vec<String>,
+    #[serde(default)]
+    branches: Vec<String>,
     #[serde(flatten)]
     counts: Map<String, Value>,
 }
@@ -157,7 +159,8 @@ impl Baseline {
                     Some(value) => *count = Some(dim(value)?),
                 }
             }
-            Ok(Block { name: stored.block, nodes: stored.nodes, counts, node: String::new() })
+            let StoredBlock { block: name, nodes, branches, .. } = stored;
+            Ok(Block { name, nodes, branches, counts, node: String::new() })
         };
         let blocks = stored.blocks.into_iter().map(block).collect::<Result<_>>()?;
         Ok(Some(Entry { numbers, blocks, inputs }))
@@ -196,6 +199,9 @@ impl Entry {
         let totals: Vec<String> = gauges().iter().zip(&self.numbers).filter_map(total).collect();
         let block = |block: &Block| {
             let mut line = format!("\n        {{\"block\": {}, \"nodes\": {}", json!(block.name), json!(block.nodes));
+            if !block.branches.is_empty() {
+                line += &format!(", \"branches\": {}", json!(block.branches));
+            }
             for (metric, count) in METRICS.iter().zip(&block.counts.0) {
                 if *count != Some(Dim::ZERO) {
                     line += &format!(", \"{}\": {}", metric.key, json!(count));

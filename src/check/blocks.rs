@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::align::align;
 use super::modules::modules;
-use crate::cost::{Counts, METRICS, Row, index_of};
+use crate::cost::{Counted, Counts, METRICS, Row, index_of};
 use crate::diff::Kind;
 use crate::diff::{items, shapes};
 use crate::dim::Dim;
@@ -22,7 +22,9 @@ pub struct Block {
     /// Its nodes: kind and shape of the first output, `Conv 3×3 → 1×32×112×112`; the kind alone where the shape is that
     /// of the node before.
     pub nodes: Vec<String>,
-    /// Sums of its nodes' counts; unknown where that of one of them is.
+    /// What stands in branches of which one runs, in the same words: it is in the counts by what its node may cost at most.
+    pub branches: Vec<String>,
+    /// Sums of what is known of its nodes' counts.
     pub counts: Counts,
     /// The name of its first node with MACs, else of its first node; empty in a baseline.
     pub node: String,
@@ -51,7 +53,15 @@ const LONGEST: usize = 32;
 /// The blocks of a report, in the order in which nodes run, sizes by `dim`. Blocks end at nodes that all that follows
 /// depends on, and begin with work: a convolution takes along the normalisation and activation behind it.
 pub fn blocks(report: &Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Block> {
-    let rows: Vec<&Row> = report.nodes.iter().filter(|row| !row.alternative).collect();
+    let mut rows: Vec<&Row> = Vec::new();
+    let mut branches: FxHashMap<usize, Vec<&Row>> = FxHashMap::default();
+    for row in &report.nodes {
+        match row.alternative {
+            // Branches stand behind the node that runs one of them.
+            true => branches.entry(rows.len().saturating_sub(1)).or_default().push(row),
+            false => rows.push(row),
+        }
+    }
     let mut producers: FxHashMap<&str, usize> = FxHashMap::default();
     for (at, row) in rows.iter().enumerate() {
         producers.extend(row.outputs.iter().filter(|name| !name.is_empty()).map(|name| (&**name, at)));
@@ -94,25 +104,23 @@ pub fn blocks(report: &Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Block> {
             _ => row.kind.to_string(),
         }
     };
-    let mut blocks = Vec::new();
+    let (mut blocks, mut names) = (Vec::new(), Vec::new());
     let mut add = |nodes: &[usize]| {
         let Some(first) = nodes.first() else { return };
         let mut heavy = nodes.iter().filter(|at| is_heavy(**at));
-        let (lead, second) = (heavy.next(), heavy.next());
-        let of = lead.unwrap_or(first);
+        let of = heavy.next().unwrap_or(first);
         let mut counts = Counts::zero();
         for (metric, sum) in counts.0.iter_mut().enumerate() {
-            *sum = nodes.iter().map(|at| rows[*at].counts.0[metric].as_ref().map(dim)).sum();
+            *sum = Some(nodes.iter().filter_map(|at| rows[*at].counts.0[metric].as_ref().map(dim)).sum());
         }
-        let scope = match second {
-            Some(_) => shared(nodes.iter().map(|at| &*rows[*at].scope)),
-            None => rows[*of].scope.clone(),
-        };
-        let name = if scope.is_empty() { rows[*of].name.clone() } else { scope };
+        let heavy: Vec<&usize> = std::iter::once(of).chain(heavy).collect();
+        let scopes = |nodes: &[&usize]| shared(nodes.iter().map(|at| &*rows[**at].scope));
+        let all = if heavy.len() > 1 { scopes(&nodes.iter().collect::<Vec<_>>()) } else { String::new() };
+        names.push([all, scopes(&heavy), rows[*of].scope.clone(), rows[*of].name.clone()]);
         // A shape is said once for nodes that keep it.
         let mut shape = String::new();
-        let mut description = |at: &usize| {
-            let whole = describe(rows[*at]);
+        let mut description = |row: &Row| {
+            let whole = describe(row);
             match whole.split_once(" → ") {
                 Some((kind, of)) if of == shape => return kind.to_string(),
                 Some((_, of)) => shape = of.to_string(),
@@ -120,8 +128,10 @@ pub fn blocks(report: &Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Block> {
             }
             whole
         };
-        let descriptions = nodes.iter().map(&mut description).collect();
-        blocks.push(Block { name, nodes: descriptions, counts, node: rows[*of].name.clone() });
+        let descriptions = nodes.iter().map(|at| description(rows[*at])).collect();
+        let inner = nodes.iter().flat_map(|at| branches.get(at)).flatten();
+        let branches = inner.map(|row| description(row)).collect();
+        blocks.push(Block { name: String::new(), nodes: descriptions, branches, counts, node: rows[*of].name.clone() });
     };
     for range in found.into_iter().filter(|range| !range.is_empty()) {
         let nodes: Vec<usize> = range.collect();
@@ -147,7 +157,32 @@ pub fn blocks(report: &Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Block> {
             add(&part[start..]);
         });
     }
+    for (block, name) in blocks.iter_mut().zip(name_apart(&names)) {
+        block.name = name;
+    }
     blocks
+}
+
+/// Names of a block, from the one that says most of it to the one that none shares: the module of all its nodes, of those
+/// with MACs, of the first of them, its name.
+type Names = [String; 4];
+
+/// For each block its first name that is no other's and of no module in which others stand.
+fn name_apart(names: &[Names]) -> Vec<String> {
+    let mut chosen = vec![0; names.len()];
+    for _ in 1..4 {
+        let now: Vec<&str> = names.iter().zip(&chosen).map(|(names, at)| &*names[*at]).collect();
+        let mut times: FxHashMap<String, usize> = FxHashMap::default();
+        for name in &now {
+            let levels: Vec<&str> = levels(name).collect();
+            (1..=levels.len()).for_each(|end| *times.entry(levels[..end].join("/")).or_default() += 1);
+        }
+        let is_vague =
+            |name: &str| levels(name).next().is_none() || times[&levels(name).collect::<Vec<_>>().join("/")] > 1;
+        let vague: Vec<bool> = now.iter().map(|name| is_vague(name)).collect();
+        chosen.iter_mut().zip(vague).for_each(|(at, vague)| *at = (*at + usize::from(vague)).min(3));
+    }
+    names.iter().zip(chosen).map(|(names, at)| names[at].clone()).collect()
 }
 
 /// The levels that all module paths share.
@@ -166,7 +201,10 @@ fn shared<'s>(mut scopes: impl Iterator<Item = &'s str>) -> String {
 pub fn causes(before: &[Block], after: &[Block]) -> Vec<Cause> {
     let alignment = align(before, after);
     let same = |item: &crate::diff::Item| match *item {
-        (Some(old), Some(new)) => before[old].counts == after[new].counts && before[old].nodes == after[new].nodes,
+        (Some(old), Some(new)) => {
+            let (old, new) = (&before[old], &after[new]);
+            (&old.counts, &old.nodes, &old.branches) == (&new.counts, &new.nodes, &new.branches)
+        }
         _ => false,
     };
     let items = items(&alignment);
@@ -216,16 +254,29 @@ fn cause(old: &[&Block], new: &[&Block]) -> Cause {
 
 /// `Conv 1×1 → 1×96×56×56 instead of 1×48×56×56, 3 nodes more`.
 fn what(old: &[&Block], new: &[&Block]) -> String {
-    let nodes = |blocks: &[&Block]| blocks.iter().flat_map(|block| block.nodes.clone()).collect::<Vec<_>>();
-    let (old, new) = (nodes(old), nodes(new));
-    if old.is_empty() || new.is_empty() {
-        let all = if new.is_empty() { &old } else { &new };
+    let all = |blocks: &[&Block], of: fn(&Block) -> &Vec<String>| -> Vec<String> {
+        blocks.iter().flat_map(|block| of(block).clone()).collect()
+    };
+    let nodes = [old, new].map(|blocks| all(blocks, |block| &block.nodes));
+    let first = |nodes: &[String]| nodes.first().cloned().unwrap_or_default();
+    if nodes.iter().any(Vec::is_empty) {
+        let all = nodes.concat();
         return format!(
             "{}: {}",
             plural(all.len(), "node"),
             all.iter().take(2).cloned().collect::<Vec<_>>().join(", ")
         );
     }
+    let branches = [old, new].map(|blocks| all(blocks, |block| &block.branches));
+    let in_branch = || Some(format!("{}, in a branch: {}", first(&nodes[1]), other(&branches)?));
+    other(&nodes).or_else(in_branch).unwrap_or_else(|| match oftener(old, new) {
+        Some(times) => format!("{}, run {times} times as often", first(&nodes[1])),
+        None => format!("{}, with other inputs or weights", first(&nodes[1])),
+    })
+}
+
+/// What is different between two sequences of nodes; `None` where nothing is.
+fn other([old, new]: &[Vec<String>; 2]) -> Option<String> {
     if !old.iter().map(|node| kind(node)).eq(new.iter().map(|node| kind(node))) {
         let mut more: BTreeMap<&str, i64> = BTreeMap::new();
         new.iter().for_each(|node| *more.entry(kind(node)).or_default() += 1);
@@ -237,18 +288,34 @@ fn what(old: &[&Block], new: &[&Block]) -> String {
         };
         let parts: Vec<String> = more.iter().filter_map(part).collect();
         let parts = if parts.is_empty() { "other order".to_string() } else { parts.join(", ") };
-        return format!("{}: {parts}", new[0]);
+        return Some(format!("{}: {parts}", new.first().or(old.first())?));
     }
-    let differ: Vec<_> = old.iter().zip(&new).filter(|(old, new)| old != new).collect();
-    match differ.first() {
-        None => format!("{}, with other inputs or weights", new[0]),
-        Some((old, new)) => {
-            let was = old.split(" → ").nth(1).unwrap_or("?");
-            let more =
-                if differ.len() > 1 { format!(", {} more", plural(differ.len() - 1, "node")) } else { String::new() };
-            format!("{new} instead of {was}{more}")
+    let differ: Vec<_> = old.iter().zip(new).filter(|(old, new)| old != new).collect();
+    let (old, new) = differ.first()?;
+    let was = old.split(" → ").nth(1).unwrap_or("the shape before");
+    let more = if differ.len() > 1 { format!(", {} more", plural(differ.len() - 1, "node")) } else { String::new() };
+    Some(format!("{new} instead of {was}{more}"))
+}
+
+/// How many times as often the same nodes run, where all that counts per run is more by one factor.
+fn oftener(old: &[&Block], new: &[&Block]) -> Option<f64> {
+    let sum = |blocks: &[&Block], at: usize| {
+        blocks.iter().map(|block| block.counts.0[at].as_ref()?.as_int()).sum::<Option<i64>>()
+    };
+    let mut factor: Option<(i128, i128)> = None;
+    for (at, metric) in METRICS.iter().enumerate() {
+        let (old, new) = (i128::from(sum(old, at)?), i128::from(sum(new, at)?));
+        match metric.counted {
+            Counted::PerRun if old == 0 && new == 0 => {}
+            Counted::PerRun => {
+                let (before, after) = *factor.get_or_insert((old, new));
+                (old * after == new * before).then_some(())?;
+            }
+            _ => (old == new).then_some(())?,
         }
     }
+    let (before, after) = factor.filter(|(before, after)| *before > 0 && before != after)?;
+    Some((1000.0 * after as f64 / before as f64).round() / 1000.0)
 }
 
 impl Cause {

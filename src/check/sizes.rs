@@ -71,6 +71,21 @@ pub(super) fn unify(symbols: &mut Symbols, before: &[Block], report: &Report) {
     let mut alike: BTreeMap<u64, usize> = BTreeMap::new();
     old.iter().chain(&new).for_each(|node| *alike.entry(erased(node)).or_default() += 1);
     let mut pairs: Vec<(&str, &str)> = Vec::new();
+    // What there is once in each is the same, wherever another order of the file puts it.
+    let once = |nodes: &[&'_ str]| {
+        let mut times: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
+        for (at, node) in nodes.iter().enumerate() {
+            let entry = times.entry(erased(node)).or_insert((0, at));
+            entry.0 += 1;
+        }
+        times
+    };
+    let (of_old, of_new) = (once(&old), once(&new));
+    for (hash, (times, at)) in &of_old {
+        if let (1, Some((1, other))) = (*times, of_new.get(hash)) {
+            pairs.push((old[*at], new[*other]));
+        }
+    }
     pairs.extend(old.iter().zip(&alignment.to_after).filter_map(|(old, other)| Some((*old, new[(*other)?]))));
     pairs.sort_by_key(|(old, new)| (erased(old) != erased(new), alike.get(&erased(old)).copied()));
     for (old, new) in pairs {
@@ -79,6 +94,15 @@ pub(super) fn unify(symbols: &mut Symbols, before: &[Block], report: &Report) {
     for (at, other) in align(before, &after).to_after.iter().enumerate() {
         other.iter().for_each(|other| pair(sizes(&before[at]), sizes(&after[*other])));
     }
+    // What is left on both sides stands at places that are alike, or the formulas differ anyway.
+    let every = |blocks: &[Block], nodes: &[&str]| -> Vec<String> {
+        let mut all: Vec<String> =
+            nodes.iter().flat_map(|node| of_shape(node)).chain(blocks.iter().flat_map(sizes)).collect();
+        let mut seen = BTreeSet::new();
+        all.retain(|name| seen.insert(name.clone()));
+        all
+    };
+    pair(every(before, &old), every(&after, &new));
     let taken: BTreeSet<String> =
         before.iter().flat_map(sizes).chain(old.iter().flat_map(|node| of_shape(node))).collect();
     for (name, numbered) in names {
