@@ -23,6 +23,9 @@ pub struct Model {
     pub proto: ModelProto,
 }
 
+/// How a file begins that Git LFS leaves in the place of one that it keeps elsewhere.
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 impl Model {
     /// Maps and decodes a file. External data is not opened.
     ///
@@ -63,6 +66,10 @@ impl Model {
         let file_bytes = bytes.len() as u64;
         if bytes.is_empty() {
             return Err(Error::new("the file is empty").in_file(&path));
+        }
+        if bytes.starts_with(LFS) {
+            let reason = "it is a pointer of Git LFS, not the model it stands for: fetch that with git lfs pull";
+            return Err(Error::new(reason).in_file(&path));
         }
         let proto = ModelProto::decode(bytes.clone()).map_err(|error| {
             Error::new(format!("it is no ONNX model, or it is cut off: {}", decoding(&error))).in_file(&path)

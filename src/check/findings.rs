@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::blocks::Cause;
+use super::place::Place;
 use crate::columns::{Column, Number, Unit};
 
 /// How bad a finding is, the worst last.
@@ -109,12 +110,15 @@ pub struct Finding {
     pub baseline: Option<Number>,
     /// What is allowed, as it was written.
     pub limit: String,
+    /// What tells it from others on its metric: the source of a figure, the reference of a latency; empty where nothing
+    /// has to.
+    pub against: String,
     /// What is the matter, in one sentence.
     pub message: String,
     /// What can be done.
     pub way_on: String,
     /// The blocks that made the difference, the largest first.
-    pub causes: Vec<Cause>,
+    pub causes: Vec<Arc<Cause>>,
     /// The metric that tells so: the finding's own, where it is a sum over nodes; activation bytes, where it is a peak.
     pub by: &'static str,
     /// The node to look at; empty where none is to blame.
@@ -160,6 +164,8 @@ pub struct Outcome {
     pub models: Vec<Checked>,
     /// Findings that are about no model of these.
     pub other: Vec<Finding>,
+    /// Where the files stand.
+    pub place: Place,
 }
 
 impl Checked {

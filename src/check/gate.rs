@@ -85,7 +85,13 @@ pub fn bless(
 }
 
 fn outcome(config: &Config, models: Vec<Checked>, other: Vec<Finding>) -> Outcome {
-    Outcome { config: config.path.clone(), baseline: config.baseline.display().to_string(), models, other }
+    Outcome {
+        config: config.path.clone(),
+        baseline: config.baseline.display().to_string(),
+        models,
+        other,
+        ..Outcome::default()
+    }
 }
 
 /// Entries that name no model.
@@ -163,6 +169,7 @@ pub(super) fn input(message: &str) -> Finding {
         value: None,
         baseline: None,
         limit: String::new(),
+        against: String::new(),
         message: message.to_string(),
         way_on: String::new(),
         causes: Vec::new(),

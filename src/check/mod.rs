@@ -11,6 +11,7 @@ pub mod limits;
 mod modules;
 pub(crate) mod numbers;
 pub mod pace;
+pub mod place;
 pub mod proposal;
 mod rules;
 mod sizes;

@@ -1,6 +1,7 @@
 //! Budgets and limits of one model: its numbers, and their growth against the baseline.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use super::baseline::Entry;
 use super::blocks::{Block, Cause, blocks, causes};
@@ -99,7 +100,7 @@ impl Gate<'_> {
             Number::Count { count, bound } => Number::Count { count: symbols.translate(count), bound: *bound },
             number => number.clone(),
         };
-        let mut differences: Option<Vec<Cause>> = None;
+        let mut differences: Option<Vec<Arc<Cause>>> = None;
         for (level, tier) in [(Level::Fail, &self.rules.fail), (Level::Warn, &self.rules.warn)] {
             for allowed in &tier.limits {
                 let gauge = &self.gauges[allowed.gauge];
@@ -133,7 +134,7 @@ impl Gate<'_> {
                 }
                 let all = differences.get_or_insert_with(|| {
                     let now: Vec<Block> = blocks(&seen.report, &|dim| symbols.translate(dim));
-                    causes(&base.blocks, &now)
+                    causes(&base.blocks, &now).into_iter().map(Arc::new).collect::<Vec<_>>()
                 });
                 findings.push(self.limit(seen, base, allowed, level, &value, old, all));
             }
@@ -158,7 +159,7 @@ impl Gate<'_> {
         level: Level,
         value: &Number,
         old: &Number,
-        all: &[Cause],
+        all: &[Arc<Cause>],
     ) -> Finding {
         let gauge = &self.gauges[allowed.gauge];
         // A peak is no sum: what grew around it is told by the activations.
@@ -171,9 +172,10 @@ impl Gate<'_> {
             let delta = cause.delta(by)?.substitute(&|_| Some(Dim::from(128i64))).as_int()?;
             (delta > 0 || (delta < 0 && !is_peak)).then_some(delta)
         };
-        let mut causes: Vec<(i64, &Cause)> = all.iter().filter_map(|cause| Some((weight(cause)?, cause))).collect();
+        let mut causes: Vec<(i64, &Arc<Cause>)> =
+            all.iter().filter_map(|cause| Some((weight(cause)?, cause))).collect();
         causes.sort_by_key(|(weight, _)| Reverse(*weight));
-        let causes: Vec<Cause> = causes.into_iter().map(|(_, cause)| cause.clone()).collect();
+        let causes: Vec<Arc<Cause>> = causes.into_iter().map(|(_, cause)| Arc::clone(cause)).collect();
         let difference = match (old.dim(), value.dim(), old.real(), value.real()) {
             (Some(old), Some(new), ..) => Some(Number::Count { count: new - old, bound: Bound::Exact }),
             (_, _, Some(old), Some(new)) => Some(Number::from(new - old)),

@@ -64,7 +64,12 @@ impl Gate<'_> {
                         pace.against
                     );
                     let error = self.error(&error, &way_on);
-                    checked.findings.push(Finding { rule: Rule::Latency, asked: pace.line, ..error });
+                    checked.findings.push(Finding {
+                        rule: Rule::Latency,
+                        asked: pace.line,
+                        against: pace.against.clone(),
+                        ..error
+                    });
                 }
                 Ok(ratio) => {
                     checked.measured.push(Measured {
@@ -125,6 +130,7 @@ impl Gate<'_> {
             unit: Unit::Ratio,
             value: Some(ratio.median.into()),
             limit: format!("{}× {}", pace.most, pace.against),
+            against: pace.against.clone(),
             way_on,
             asked: pace.line,
             ..self.finding(level, Rule::Latency, message)

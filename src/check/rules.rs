@@ -133,6 +133,7 @@ impl Gate<'_> {
                         unit: Unit::Count,
                         value: figure.counted.clone().map(|count| Number::Count { count, bound: Bound::Exact }),
                         limit: figure.published.clone(),
+                        against: format!("{}, {}", figure.called, figure.source),
                         way_on: "ask lwstat verify for all figures".to_string(),
                         ..self.finding(Level::Fail, Rule::Figure, message)
                     });

@@ -8,6 +8,7 @@ use lwstat::check::baseline::Baseline;
 use lwstat::check::config::{self, Config};
 use lwstat::check::findings::{Level, Outcome};
 use lwstat::check::gate::{Question, check};
+use lwstat::check::place::Place;
 use lwstat::model::sentence;
 use lwstat::render::CHECKS;
 use lwstat::{Error, Model, Result};
@@ -78,6 +79,13 @@ pub(crate) fn read(config: &Config) -> impl Iterator<Item = &Path> {
     [Path::new(&config.path)].into_iter().chain(models).chain(references)
 }
 
+/// The working directory and the root of its repository, which CI systems name where there is none.
+fn place() -> Place {
+    let workspaces = ["GITHUB_WORKSPACE", "CI_PROJECT_DIR"].map(std::env::var_os);
+    let workspaces: Vec<PathBuf> = workspaces.into_iter().flatten().map(PathBuf::from).collect();
+    std::env::current_dir().map(|here| Place::find(&here, &workspaces)).unwrap_or_default()
+}
+
 type Render = fn(&Outcome, &lwstat::render::Style) -> String;
 
 fn named(format: &str) -> Option<Render> {
@@ -103,8 +111,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<bool> {
     keep_apart(&written, read(&config).chain([config.baseline.as_path()]))?;
     let baseline = Baseline::read(&config.baseline)?;
     let measured = config.targets.iter().filter(|target| target.rules.is_paced()).count();
-    let outcome =
+    let mut outcome =
         args.config.ask(config.targets.len() + measured, baseline.as_ref(), |question| check(&config, question));
+    outcome.place = place();
     let file_style =
         lwstat::render::Style { color: false, width: 100, ..style(&args.output, plain(), args.exact, None) };
     for (render, path) in &reports {

@@ -160,6 +160,11 @@ pub(super) fn escape(text: &str) -> String {
             '<' | '>' | '&' | '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '@' | '#' | '$' => {
                 escaped.push_str(&format!("&#{};", u32::from(letter)));
             }
+            // An address would be a link.
+            ':' if letters.get(at + 1) == Some(&'/') => escaped.push_str("&#58;"),
+            '.' if at >= 3 && letters[at - 3..at].iter().all(|letter| matches!(letter, 'w' | 'W')) => {
+                escaped.push_str("&#46;");
+            }
             letter => escaped.push(letter),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde::Deserialize;
@@ -35,6 +36,8 @@ struct Step {
     working_directory: Option<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    #[serde(default)]
+    with: BTreeMap<String, String>,
     run: Option<String>,
 }
 
@@ -58,17 +61,35 @@ fn runner() -> Folder {
     folder
 }
 
-/// Runs the action with these inputs: what the last step gave, and the ids or numbers of those that ran.
-fn act(folder: &Folder, is_installed: bool, with: &[(&str, &str)]) -> (Output, Vec<String>) {
+/// What came of the action: what the last step that ran gave, the ids or numbers of those that ran, and the key of the
+/// cache.
+struct Acted {
+    output: Output,
+    ran: Vec<String>,
+    key: Option<String>,
+}
+
+/// Runs the action with these inputs, as it stands in the project.
+fn act(folder: &Folder, is_installed: bool, with: &[(&str, &str)]) -> Acted {
+    act_from(Path::new(env!("CARGO_MANIFEST_DIR")), folder, is_installed, with)
+}
+
+/// Runs the action with these inputs and the sources of this folder.
+fn act_from(source: &Path, folder: &Folder, is_installed: bool, with: &[(&str, &str)]) -> Acted {
     let text = std::fs::read_to_string(format!("{}/action.yml", env!("CARGO_MANIFEST_DIR"))).unwrap();
     let action: Action = serde_yaml::from_str(&text).unwrap();
     assert_eq!(action.runs.using, "composite");
     let given = |name: &str| with.iter().find(|(of, _)| *of == name).map(|(_, value)| value.to_string());
     assert!(with.iter().all(|(name, _)| action.inputs.contains_key(*name)));
-    // The only expressions of the steps that run are inputs.
-    let evaluate = |text: &str| {
-        let name = text.strip_prefix("${{ inputs.").and_then(|rest| rest.strip_suffix(" }}"));
-        name.map_or(text.to_string(), |name| given(name).unwrap_or_else(|| action.inputs[name].default.clone()))
+    // The only expressions of the steps that run are inputs and outputs.
+    let evaluate = |text: &str, outputs: &BTreeMap<String, String>| {
+        let Some(name) = text.strip_prefix("${{ ").and_then(|rest| rest.strip_suffix(" }}")) else {
+            return text.to_string();
+        };
+        match name.strip_prefix("inputs.") {
+            Some(name) => given(name).unwrap_or_else(|| action.inputs[name].default.clone()),
+            None => outputs[&name.strip_prefix("steps.").unwrap().replace(".outputs.", ".")].clone(),
+        }
     };
     let (tools, installed) = (folder.path("tools"), folder.path("installed"));
     let path = match is_installed {
@@ -93,6 +114,13 @@ fn act(folder: &Folder, is_installed: bool, with: &[(&str, &str)]) -> (Output, V
         }
         let Some(script) = step.run.as_ref().filter(|_| holds) else {
             assert!(!holds || step.uses.as_deref() == Some("actions/cache@v4"));
+            if holds {
+                let key = "lwstat-${{ runner.os }}-${{ runner.arch }}-";
+                let (_, own) = step.with["key"].split_once(key).unwrap();
+                let own: Vec<String> =
+                    own.split_inclusive("}}").map(|part| evaluate(part.trim_start_matches('-'), &outputs)).collect();
+                outputs.insert("key".to_string(), own.join("-"));
+            }
             continue;
         };
         assert!(!script.contains("${{"), "an input in a script is a script: {script}");
@@ -103,33 +131,66 @@ fn act(folder: &Folder, is_installed: bool, with: &[(&str, &str)]) -> (Output, V
         command.args(["--noprofile", "--norc", "-eo", "pipefail"]).arg(folder.path("script.sh")).env_clear();
         command.env("PATH", &path).env("HOME", folder.path("home")).env("GITHUB_ACTIONS", "true");
         command.env("GITHUB_OUTPUT", folder.path("output")).env("GITHUB_STEP_SUMMARY", folder.path("summary.md"));
-        command.env("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR"));
-        command.envs(step.env.iter().map(|(name, value)| (name, evaluate(value))));
-        let below = step.working_directory.as_deref().map(evaluate).unwrap_or_default();
+        command.env("GITHUB_ACTION_PATH", source).env("GITHUB_WORKSPACE", folder.path("work"));
+        command.envs(step.env.iter().map(|(name, value)| (name, evaluate(value, &outputs))));
+        let below = step.working_directory.as_deref().map(|text| evaluate(text, &outputs)).unwrap_or_default();
         last = Some(command.current_dir(folder.path("work").join(below)).output().unwrap());
         for line in folder.read("output").lines() {
             let (key, value) = line.split_once('=').unwrap();
             outputs.insert(format!("{name}.{key}"), value.to_string());
         }
+        if last.as_ref().is_some_and(|output| !output.status.success()) {
+            break;
+        }
     }
-    (last.unwrap(), ran)
+    Acted { output: last.unwrap(), ran, key: outputs.remove("key") }
 }
 
 #[test]
 fn the_action_builds_lwstat_where_there_is_none_and_checks() {
+    for (with, features) in [(&[][..], ""), (&[("latency", "true")], "latency")] {
+        let folder = runner();
+        let Acted { output, ran, .. } = act(&folder, false, with);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(ran, ["installed", "source", "built", "3", "4"]);
+        let cargo = folder.read("cargo.log");
+        let home = folder.path("home/.lwstat").display().to_string();
+        let source = env!("CARGO_MANIFEST_DIR");
+        let asked =
+            format!("install --locked --no-default-features --features {features} --path {source} --root {home}");
+        assert_eq!(cargo.trim(), asked);
+        assert!(said.starts_with("::error file=net.onnx,title=lwstat macs::macs is"), "{said}");
+        assert!(folder.read("summary.md").starts_with("### ❌ lwstat check\n"));
+    }
+    let Acted { output, ran, .. } = act(&runner(), true, &[("config", "good.yaml")]);
+    assert_eq!((output.status.code(), ran), (Some(0), vec!["installed".to_string(), "4".to_string()]));
+}
+
+#[test]
+fn another_source_or_feature_is_built_anew() {
     let folder = runner();
-    let (output, ran) = act(&folder, false, &[]);
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(ran, ["installed", "built", "2", "3"]);
-    let cargo = folder.read("cargo.log");
-    let home = folder.path("home/.lwstat").display().to_string();
-    let source = env!("CARGO_MANIFEST_DIR");
-    assert_eq!(cargo.trim(), format!("install --locked --no-default-features --path {source} --root {home}"));
-    assert!(said.starts_with("::error file=net.onnx,title=lwstat macs::macs is"), "{said}");
-    assert!(folder.read("summary.md").starts_with("### ❌ lwstat check\n"));
-    let (output, ran) = act(&folder, true, &[("config", "good.yaml")]);
-    assert_eq!((output.status.code(), ran), (Some(0), vec!["installed".to_string(), "3".to_string()]));
+    for file in ["Cargo.toml", "Cargo.lock", "src/main.rs", "src/ops/a b.rs", "fixtures/net.yaml", "docs/page.md"] {
+        folder.write(&format!("source/{file}"), file);
+    }
+    let key = |with: &[(&str, &str)]| act_from(&folder.path("source"), &folder, false, with).key.unwrap();
+    let first = key(&[]);
+    assert_eq!(first, key(&[("latency", "false")]));
+    assert_ne!(first, key(&[("latency", "true")]));
+    for (file, is_built) in [
+        ("Cargo.toml", true),
+        ("Cargo.lock", true),
+        ("src/main.rs", true),
+        ("src/ops/a b.rs", true),
+        ("fixtures/net.yaml", true),
+        ("docs/page.md", false),
+    ] {
+        folder.write(&format!("source/{file}"), "changed");
+        assert_eq!(key(&[]) != first, is_built, "{file}");
+        folder.write(&format!("source/{file}"), file);
+    }
+    std::fs::rename(folder.path("source/src/main.rs"), folder.path("source/src/lib.rs")).unwrap();
+    assert_ne!(key(&[]), first);
 }
 
 #[test]
@@ -137,13 +198,22 @@ fn the_action_writes_the_files_that_it_is_asked_for() {
     let folder = runner();
     folder.write("work/a b/lwstat.yaml", "models: [{path: ../net.onnx, budget: {macs: 1 k}}]");
     let hostile = "c $(touch pwned) `touch pwned`; touch pwned.md";
-    let with = [("working-directory", "a b"), ("sarif", "s.sarif"), ("junit", "j.xml"), ("markdown", hostile)];
-    let (output, _) = act(&folder, true, &with);
+    let elsewhere = folder.path("j.xml").display().to_string();
+    let with = [("working-directory", "a b"), ("sarif", "s.sarif"), ("junit", &elsewhere), ("markdown", hostile)];
+    let Acted { output, .. } = act(&folder, true, &with);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(folder.read("work/a b/s.sarif").contains("\"2.1.0\""));
-    assert!(folder.read("work/a b/j.xml").contains("<testsuites "));
-    assert!(folder.read(&format!("work/a b/{hostile}")).starts_with("### ❌"));
-    assert!(!folder.path("work/a b/pwned").exists() && !folder.path("work/a b/pwned.md").exists());
-    let (output, _) = act(&folder, true, &[("config", "none.yaml")]);
-    assert_eq!(output.status.code(), Some(2));
+    // Files are in and from the workspace, wherever lwstat runs.
+    let sarif: serde_json::Value = serde_json::from_str(&folder.read("work/s.sarif")).unwrap();
+    let location = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(location, "net.onnx");
+    assert!(output.stdout.starts_with(b"::error file=net.onnx,"), "{output:?}");
+    assert!(folder.read("j.xml").contains("<testsuites "));
+    assert!(folder.read(&format!("work/{hostile}")).starts_with("### ❌"));
+    for pwned in ["work/a b/pwned", "work/a b/pwned.md", "work/pwned", "work/pwned.md"] {
+        assert!(!folder.path(pwned).exists());
+    }
+    for with in [("config", "none.yaml"), ("latency", "yes")] {
+        let Acted { output, .. } = act(&folder, with.0 == "config", &[with]);
+        assert_eq!(output.status.code(), Some(2));
+    }
 }

@@ -76,7 +76,8 @@ impl Folder {
     pub(crate) fn run_with(&self, below: &str, arguments: &[&str], env: &[(&str, &str)]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lwstat"));
         command.args(arguments).current_dir(self.path(below)).env("COLUMNS", "400");
-        command.env_remove("GITHUB_STEP_SUMMARY").env_remove("GITHUB_ACTIONS").envs(env.iter().copied());
+        command.env_remove("GITHUB_STEP_SUMMARY").env_remove("GITHUB_ACTIONS");
+        command.env_remove("GITHUB_WORKSPACE").env_remove("CI_PROJECT_DIR").envs(env.iter().copied());
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Ran { code: output.status.code().unwrap(), stdout: text(&output.stdout), stderr: text(&output.stderr) }

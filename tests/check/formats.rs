@@ -1,5 +1,7 @@
 //! Reports: valid, whole, and nothing injected by what models and paths are called.
 
+use std::collections::BTreeSet;
+
 use crate::folder::{Folder, net};
 
 /// Names that would end a command, a cell, an element or a string.
@@ -65,6 +67,7 @@ fn the_summary_reads_well_of_one_and_of_many() {
         ("budget: {macs: 1}", &["a.onnx", "b.onnx"], 1, "2 models: 2 failed"),
         ("budget: {macs: 1}", &["broken.onnx"], 2, "1 model: 1 not judged"),
         ("budget: {macs: 1}", &["a.onnx", "broken.onnx"], 2, "2 models: 1 failed, 1 not judged"),
+        ("budget: {macs: 1 G}", &["x*"], 2, "0 models; 1 error in the configuration"),
         ("budget: {macs: 1 G}", &["a.onnx", "x*"], 2, "1 model: 1 passed; 1 error in the configuration"),
         ("budget: {macs: 1 G}", &["a.onnx", "x*", "y*", "z*"], 2, "1 passed; 3 errors in the configuration"),
         ("coverage: exact", &["strange.onnx"], 1, "the cost of 1 node is unknown (1 f:Strange)"),
@@ -212,4 +215,169 @@ fn a_run_of_github_actions_gets_its_summary() {
     assert_eq!(folder.read("summary.md"), "before\n");
     folder.run_with("", &["check"], &[("GITHUB_STEP_SUMMARY", &path), ("GITHUB_ACTIONS", "true")]).code(1);
     assert!(folder.read("summary.md").starts_with("before\n### ❌ lwstat check\n"));
+}
+
+/// Whatever repeats in a configuration: figures of one metric, tiers, patterns, one pattern twice.
+#[test]
+fn what_is_found_is_told_apart_wherever_its_entry_stands() {
+    let folder = Folder::new();
+    folder.copy("graphs/mobilenet_v3_small_1.0.onnx", "a.onnx");
+    folder.model("b.onnx", &net([8, 8, 8, 8]));
+    let entries = [
+        "{path: a.onnx, as: mobilenet_v2_1.0, figures: hold, budget: {macs: 1 M}, warn: {budget: {macs: 500 k}}}",
+        "{path: b.onnx, device: rp2040, deny: [all], from: 0, budget: {macs: 1}, warn: {budget: {macs: 2}}}",
+        "{path: 'no/*.onnx'}",
+        "{path: 'nor/*.onnx'}",
+        "{path: 'no/*.onnx'}",
+    ];
+    let known = |entries: &[&str]| {
+        let list: Vec<String> = entries.iter().map(|entry| format!("  - {entry}\n")).collect();
+        folder.write("lwstat.yaml", format!("models:\n{}", list.concat()));
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_string();
+        let issues = folder.json(&["check", "--format", "gitlab"]);
+        let issues: Vec<String> = issues.as_array().unwrap().iter().map(|issue| text(&issue["fingerprint"])).collect();
+        let log = folder.json(&["check", "--format", "sarif"]);
+        let results = log["runs"][0]["results"].as_array().unwrap();
+        let prints = results.iter().map(|result| text(&result["partialFingerprints"]["lwstat/v1"]));
+        assert_eq!(prints.collect::<Vec<_>>(), issues);
+        let report = folder.run(&["check", "--format", "junit"]).stdout;
+        let report = quick_junit::Report::deserialize_from_str(&report).unwrap();
+        let names = report.test_suites[0].test_cases.iter().map(|case| case.name.to_string());
+        [issues, names.collect()].map(|names| {
+            let set: BTreeSet<String> = names.iter().cloned().collect();
+            assert_eq!(set.len(), names.len(), "{names:#?}");
+            set
+        })
+    };
+    let first = known(&entries);
+    assert!(first[0].len() > 10, "{first:?}");
+    let mut moved = entries;
+    moved.reverse();
+    assert_eq!(known(&moved), first);
+}
+
+#[test]
+fn paths_are_from_the_root_of_the_repository() {
+    for (is_repository, workspace, above) in [
+        (true, None, "ml/"),
+        (true, Some("ml"), "ml/"),
+        (false, Some(""), "ml/"),
+        (false, Some("other"), ""),
+        (false, None, ""),
+    ] {
+        for variable in ["GITHUB_WORKSPACE", "CI_PROJECT_DIR"] {
+            let folder = Folder::new();
+            // As the system names the folder.
+            let root = std::fs::canonicalize(folder.path("")).unwrap();
+            folder.model("ml/net.onnx", &net([8, 8, 8, 8]));
+            folder.write("ml/lwstat.yaml", "models: [{path: net.onnx, budget: {macs: 1}}, {path: 'x/*'}]");
+            if is_repository {
+                folder.write(".git", "gitdir: elsewhere");
+            }
+            let workspace = workspace.map(|below| root.join(below).display().to_string());
+            let env: Vec<(&str, &str)> = workspace.iter().map(|path| (variable, &**path)).collect();
+            let configuration = root.join("ml/lwstat.yaml").display().to_string();
+            for config in ["lwstat.yaml", &configuration] {
+                let show =
+                    |format: &str| folder.run_with("ml", &["check", "-c", config, "--format", format], &env).stdout;
+                let json = |format: &str| serde_json::from_str::<serde_json::Value>(&show(format)).unwrap();
+                let files = ["lwstat.yaml", "net.onnx"].map(|name| format!("{above}{name}"));
+                let case = format!("{is_repository} {workspace:?} {config}");
+                let issues = json("gitlab");
+                let log = json("sarif");
+                for (at, file) in files.iter().enumerate() {
+                    assert_eq!(issues[at]["location"]["path"], **file, "{case}");
+                    let location = &log["runs"][0]["results"][at]["locations"][0]["physicalLocation"];
+                    assert_eq!(location["artifactLocation"]["uri"], **file, "{case}");
+                }
+                let text = show("github");
+                for file in files {
+                    assert!(text.contains(&format!("::error file={file},")), "{case}: {text}");
+                }
+                // Reports are written where they are said.
+                folder.run_with("ml", &["check", "-c", config, "--report", "md=out.md"], &env).code(2);
+                assert!(folder.read("ml/out.md").starts_with("### "), "{case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn github_shows_the_worst_of_each_model_first() {
+    let folder = Folder::new();
+    let names: Vec<String> = (0..12).map(|at| format!("n{at:02}.onnx")).collect();
+    names.iter().for_each(|name| folder.model(name, &net([8, 8, 8, 8])));
+    folder.write(
+        "lwstat.yaml",
+        "models: [{path: '*.onnx', budget: {macs: 1, flops: 1}, warn: {budget: {params: 1, nodes: 1}}}]",
+    );
+    let text = folder.run(&["check", "--format", "github"]).stdout;
+    let of = |line: &str| {
+        let (kind, rest) = line.strip_prefix("::").unwrap().split_once(" file=").unwrap();
+        (kind.to_string(), rest.split(',').next().unwrap().to_string())
+    };
+    let lines: Vec<(String, String)> = text.lines().filter(|line| line.starts_with("::")).map(of).collect();
+    let turn = |kind: &str| names.iter().map(|name| (kind.to_string(), name.clone())).collect::<Vec<_>>();
+    assert_eq!(lines, [turn("error"), turn("error"), turn("warning"), turn("warning")].concat());
+}
+
+#[test]
+fn deltas_of_blocks_add_up_in_json() {
+    let folder = Folder::new();
+    folder.copy("graphs/mobilenet_v2_1.0.onnx", "net.onnx");
+    let metrics = ["macs", "params", "nodes", "memory_access_bytes"];
+    let limits: Vec<String> = metrics.iter().map(|metric| format!("{metric}: 0")).collect();
+    folder.write("lwstat.yaml", format!("models: [{{path: net.onnx, limits: {{{}}}}}]", limits.join(", ")));
+    folder.run(&["bless"]).code(0);
+    folder.copy("graphs/mobilenet_v2_1.4.onnx", "net.onnx");
+    let json = folder.json(&["check", "--format", "json"]);
+    let findings = json["models"][0]["findings"].as_array().unwrap();
+    assert!(findings.len() >= 3, "{findings:?}");
+    for finding in findings {
+        assert_eq!(finding["blocks_by"], finding["metric"]);
+        let deltas = finding["blocks"].as_array().unwrap().iter().map(|block| block["delta"].as_i64().unwrap());
+        let grew = finding["value"].as_i64().unwrap() - finding["baseline"].as_i64().unwrap();
+        assert_eq!(deltas.sum::<i64>(), grew, "{}", finding["metric"]);
+    }
+}
+
+#[test]
+fn addresses_and_letters_that_mislead_are_text() {
+    let folder = Folder::new();
+    // Separators cannot stand in a file's name; addresses come from nodes.
+    let path = "a\u{202e}b\nc\u{1b}.onnx";
+    let quoted = serde_json::json!(path).to_string();
+    folder.write("lwstat.yaml", format!("models: [{{path: {quoted}, budget: {{nodes: 1}}, limits: {{macs: 0}}}}]"));
+    let model = |width: usize| {
+        let mut model = crate::common::model(&net([width, 8, 8, 8]));
+        for (node, name) in
+            model.graph.as_mut().unwrap().node.iter_mut().zip(["http://a.b", "WWW.a.b", "https://c"].iter().cycle())
+        {
+            node.name = name.to_string();
+        }
+        prost::Message::encode_to_vec(&model)
+    };
+    folder.write(path, model(8));
+    folder.run(&["bless", "--force"]).code(0);
+    folder.write(path, model(16));
+    let text = folder.run(&["check", "--format", "md"]).stdout;
+    assert!(text.contains("http&#58;//a.b"), "{text}");
+    for bad in ["://", "www.", "WWW."] {
+        assert!(!text.contains(bad), "{text}");
+    }
+    for format in ["text", "md", "github", "junit"] {
+        let text = folder.run(&["check", "--format", format]).stdout;
+        assert!(!text.contains(['\u{202e}', '\u{1b}']), "{format}: {text}");
+        assert!(text.contains("a\u{fffd}b\u{fffd}c\u{fffd}.onnx"), "{format}: {text}");
+    }
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_named() {
+    let folder = Folder::new();
+    folder.write("net.onnx", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, budget: {macs: 1}}]");
+    for arguments in [&["check"][..], &["net.onnx"], &["check", "--no-mmap"]] {
+        folder.run(arguments).code(2).says("net.onnx: it is a pointer of Git LFS").says("git lfs pull");
+    }
 }

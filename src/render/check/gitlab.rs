@@ -3,15 +3,16 @@
 use serde_json::{Value, json};
 
 use super::super::Style;
-use super::{fingerprint, line, paragraph};
+use super::{known, line, paragraph};
 use crate::check::findings::{Finding, Level, Outcome};
 
 pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
-    let issues: Vec<Value> = outcome.findings().map(issue).collect();
+    let issue = |(finding, fingerprint): (&Finding, String)| issue(outcome, finding, &fingerprint);
+    let issues: Vec<Value> = known(outcome).into_iter().map(issue).collect();
     format!("{:#}\n", json!(issues))
 }
 
-fn issue(finding: &Finding) -> Value {
+fn issue(outcome: &Outcome, finding: &Finding, fingerprint: &str) -> Value {
     let severity = match finding.level {
         Level::Warn => "minor",
         Level::Fail => "major",
@@ -20,8 +21,8 @@ fn issue(finding: &Finding) -> Value {
     json!({
         "description": paragraph(finding),
         "check_name": format!("lwstat {}", finding.rule.id()),
-        "fingerprint": fingerprint(finding),
+        "fingerprint": fingerprint,
         "severity": severity,
-        "location": {"path": finding.file, "lines": {"begin": line(finding)}},
+        "location": {"path": outcome.place.from_root(&finding.file), "lines": {"begin": line(finding)}},
     })
 }

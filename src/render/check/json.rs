@@ -7,7 +7,6 @@ use super::super::Style;
 use crate::check::blocks::Cause;
 use crate::check::findings::{Checked, Finding, Level, Measured, Outcome, Rule};
 use crate::columns::Number;
-use crate::cost::Counts;
 use crate::dim::Dim;
 
 /// What came of a check.
@@ -114,8 +113,8 @@ struct OneCause<'a> {
     node: Option<&'a str>,
     /// By how many nodes it is more.
     nodes: i64,
-    /// By how much each metric is more.
-    delta: &'a Counts,
+    /// By how much the metric of `blocks_by` is more; null where it is unknown.
+    delta: Option<Dim>,
 }
 
 /// The schema of `lwstat check --format json`.
@@ -134,7 +133,7 @@ fn value(number: Option<&Number>) -> Option<Value> {
     }
 }
 
-fn cause(cause: &Cause) -> OneCause<'_> {
+fn cause<'a>(cause: &'a Cause, by: &str) -> OneCause<'a> {
     let kind = match cause.kind {
         crate::diff::Kind::Added => "added",
         crate::diff::Kind::Removed => "removed",
@@ -146,7 +145,7 @@ fn cause(cause: &Cause) -> OneCause<'_> {
         what: &cause.what,
         node: given(&cause.node),
         nodes: cause.nodes,
-        delta: &cause.delta,
+        delta: cause.delta(by),
     }
 }
 
@@ -164,7 +163,7 @@ fn finding(finding: &Finding) -> OneFinding<'_> {
         way_on: &finding.way_on,
         node: given(&finding.node),
         blocks_by: given(finding.by),
-        blocks: finding.causes.iter().map(cause).collect(),
+        blocks: finding.causes.iter().map(|one| cause(one, finding.by)).collect(),
     }
 }
 

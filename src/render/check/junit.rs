@@ -1,18 +1,25 @@
-//! JUnit XML: a test case for each model, as most CI systems show test results.
+//! JUnit XML: a test case for each model and for each file beside them that is at fault, as most CI systems show test results.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use std::collections::BTreeMap;
+
 use super::super::Style;
-use super::{finding_text, paragraph};
+use super::super::number::clean;
+use super::{apart, finding_text, paragraph};
 use crate::check::findings::{Finding, Level, Outcome};
 
 pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
-    let mut suite = TestSuite::new(outcome.config.as_str());
+    let mut other: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in &outcome.other {
-        suite.add_test_case(case(&finding.file, &[finding]));
+        other.entry(&finding.file).or_default().push(finding);
     }
-    for model in &outcome.models {
-        suite.add_test_case(case(&model.key, &model.findings.iter().collect::<Vec<_>>()));
+    let models = outcome.models.iter().map(|model| (&*model.key, model.findings.iter().collect()));
+    let cases: Vec<(&str, Vec<&Finding>)> = other.into_iter().chain(models).collect();
+    let names = apart(cases.iter().map(|(name, _)| clean(name)));
+    let mut suite = TestSuite::new(clean(&outcome.config));
+    for (name, (_, findings)) in names.iter().zip(&cases) {
+        suite.add_test_case(case(name, findings));
     }
     let mut report = Report::new("lwstat check");
     report.add_test_suite(suite);

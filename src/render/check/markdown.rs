@@ -1,28 +1,66 @@
 //! Markdown: a comment on a pull request, a job's summary.
 
+use std::cmp::Reverse;
+
 use super::super::Style;
 use super::super::markdown::escape;
 use super::super::number::plural;
 use super::{advice, change, delta, shown, summary};
 use crate::check::findings::{Checked, Finding, Level, Measured, Outcome, Rule};
 
-/// The most models that a table lists.
-const ROWS: usize = 50;
+/// The most models that pass which are named.
+const NAMED: usize = 50;
 
-/// A comment of more than 65 536 characters is refused: details end before.
-const LONGEST: usize = 40_000;
+/// A comment of more than 65 536 characters is refused: so many bytes are never more.
+const LONGEST: usize = 64_000;
+
+/// So much of it may be rows of the table.
+const TABLE: usize = 32_000;
 
 pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
     let mark = mark(outcome.level());
     let mut text = format!("### {mark} lwstat check\n\n{}\n", escape(&summary(outcome)));
-    let broken: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_some()).collect();
+    let mut broken: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_some()).collect();
+    broken.sort_by_key(|model| Reverse(model.level()));
+    let passing: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_none()).collect();
+    table(&mut text, broken.iter().chain(&passing).copied(), style);
+    let findings: Vec<&Finding> = outcome.other.iter().chain(broken.iter().flat_map(|model| &model.findings)).collect();
+    // Room for what is said behind them.
+    let most = LONGEST - 1_000;
+    let left = findings.iter().filter(|finding| !add(&mut text, &details(finding, style), most)).count();
+    if left > 0 {
+        text += &format!("\n{}: {LISTS} them.\n", plural(left, "more finding"));
+    }
+    if !passing.is_empty() {
+        let passed = format!("{} passed", plural(passing.len(), "model"));
+        let mut names = format!("\n<details><summary>{passed}</summary>\n\n");
+        passing.iter().take(NAMED).for_each(|model| names += &format!("- {}\n", escape(&model.key)));
+        if passing.len() > NAMED {
+            names += &format!("- {} more\n", passing.len() - NAMED);
+        }
+        if !add(&mut text, &(names + "\n</details>\n"), LONGEST) {
+            text += &format!("\n{passed}.\n");
+        }
+    }
+    text
+}
+
+/// What is at hand where something is left out.
+const LISTS: &str = "`lwstat check --format json` lists";
+
+/// Adds a piece where the text does not grow beyond so many bytes, and says whether it did.
+fn add(text: &mut String, piece: &str, most: usize) -> bool {
+    let fits = text.len() + piece.len() <= most;
+    text.push_str(if fits { piece } else { "" });
+    fits
+}
+
+/// A row for each number that has a finding or is another than in the baseline, as many as there is room for.
+fn table<'a>(text: &mut String, models: impl Iterator<Item = &'a Checked>, style: &Style) {
     let differs =
         |measured: &Measured| matches!((&measured.baseline, &measured.value), (Some(old), Some(new)) if old != new);
-    let moved = |model: &&Checked| model.level().is_none() && model.measured.iter().any(differs);
-    let moved: Vec<&Checked> = outcome.models.iter().filter(moved).collect();
-    let rows: Vec<&Checked> = broken.iter().chain(&moved).copied().collect();
-    let mut table = String::new();
-    for model in rows.iter().take(ROWS) {
+    let (mut rows, mut left) = (String::new(), 0);
+    for model in models {
         for measured in &model.measured {
             // Of latencies there is a row for each reference.
             let is_its = |finding: &&Finding| {
@@ -30,36 +68,18 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
             };
             let of = |finding: &&Finding| finding.metric == measured.gauge.key && is_its(finding);
             let level = model.findings.iter().filter(of).map(|finding| finding.level).max();
-            if level.is_some() || differs(measured) {
-                table += &row(model, measured, level, style);
+            if (level.is_some() || differs(measured)) && !add(&mut rows, &row(model, measured, level, style), TABLE) {
+                left += 1;
             }
         }
     }
-    if !table.is_empty() {
-        text += "\n| | Model | Metric | Base | Current | Change | Allowed |\n|:-:|:--|:--|--:|--:|--:|:--|\n";
-        text += &table;
+    if !rows.is_empty() {
+        *text += "\n| | Model | Metric | Base | Current | Change | Allowed |\n|:-:|:--|:--|--:|--:|--:|:--|\n";
+        *text += &rows;
     }
-    if rows.len() > ROWS {
-        text += &format!("\n{}: `lwstat check` lists them.\n", plural(rows.len() - ROWS, "more model"));
+    if left > 0 {
+        *text += &format!("\n{}: {LISTS} them.\n", plural(left, "more row"));
     }
-    let findings: Vec<&Finding> = outcome.findings().collect();
-    for (at, finding) in findings.iter().enumerate() {
-        if text.len() > LONGEST {
-            text += &format!("\n{}: `lwstat check` lists them.\n", plural(findings.len() - at, "more finding"));
-            break;
-        }
-        text += &details(finding, style);
-    }
-    let passing: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_none()).collect();
-    if !passing.is_empty() && text.len() <= LONGEST {
-        text += &format!("\n<details><summary>{} passed</summary>\n\n", plural(passing.len(), "model"));
-        passing.iter().take(ROWS).for_each(|model| text += &format!("- {}\n", escape(&model.key)));
-        if passing.len() > ROWS {
-            text += &format!("- {} more\n", passing.len() - ROWS);
-        }
-        text += "\n</details>\n";
-    }
-    text
 }
 
 fn mark(level: Option<Level>) -> &'static str {

@@ -1,5 +1,8 @@
 //! What came of a check in each format, and what the formats share: how bad it is, numbers, causes.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use super::Formats;
 use super::diff::signed;
 use super::number::{clean, plural};
@@ -68,7 +71,7 @@ fn heading(finding: &Finding) -> String {
 
 /// The first causes, a line each, and how many more there are.
 fn causes(finding: &Finding) -> Vec<String> {
-    let line = |cause: &Cause| {
+    let line = |cause: &Arc<Cause>| {
         let delta = delta(finding, cause, false);
         format!("{delta} {} ({})", clean(&cause.block), clean(&cause.what))
     };
@@ -130,14 +133,39 @@ fn summary(outcome: &Outcome) -> String {
         0 => String::new(),
         count => format!("; {} in the configuration or the baseline", plural(count, "error")),
     };
-    format!("{}: {}{other}", plural(outcome.models.len(), "model"), counts.join(", "))
+    let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
+    format!("{}{counts}{other}", plural(outcome.models.len(), "model"))
 }
 
-/// What a finding is known by from run to run, whatever its numbers.
-fn fingerprint(finding: &Finding) -> String {
-    let model = if finding.model.is_empty() { &finding.file } else { &finding.model };
-    let which = if finding.metric.is_empty() { &finding.message } else { &finding.metric };
-    format!("lwstat/{}/{}/{which}", finding.rule.id(), model)
+/// The findings, each with what it is known by from run to run, whatever its numbers and wherever its entry stands.
+fn known(outcome: &Outcome) -> Vec<(&Finding, String)> {
+    let names = apart(outcome.findings().map(|finding| fingerprint(outcome, finding)));
+    outcome.findings().zip(names).collect()
+}
+
+fn fingerprint(outcome: &Outcome, finding: &Finding) -> String {
+    let file = outcome.place.from_root(&finding.file);
+    let model = if finding.model.is_empty() { &file } else { &finding.model };
+    let message = finding.message.strip_prefix(&format!("line {}: ", finding.line)).unwrap_or(&finding.message);
+    let which = if finding.metric.is_empty() { message } else { &finding.metric };
+    let against = if finding.against.is_empty() { String::new() } else { format!("/{}", finding.against) };
+    let tier = if finding.level == Level::Warn { "/warn" } else { "" };
+    format!("lwstat/{}/{model}/{which}{against}{tier}", finding.rule.id())
+}
+
+/// Names of which no two are the same: the second of one gets ` (2)`.
+fn apart(names: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut used, mut counts) = (BTreeSet::new(), BTreeMap::new());
+    let mut own = |name: String| {
+        let count: &mut usize = counts.entry(name.clone()).or_default();
+        let mut one = name.clone();
+        while !used.insert(one.clone()) {
+            *count += 1;
+            one = format!("{name} ({})", *count + 1);
+        }
+        one
+    };
+    names.map(&mut own).collect()
 }
 
 /// The line to point at: files that are no text have one.

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::super::Style;
-use super::{fingerprint, line, paragraph};
+use super::{known, line, paragraph};
 use crate::check::findings::{Finding, Level, Outcome, Rule};
 
 pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
     let rule = |rule: &Rule| json!({"id": rule.id(), "shortDescription": {"text": rule.text()}});
+    let result = |(finding, fingerprint): (&Finding, String)| result(outcome, finding, &fingerprint);
     let log = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -18,19 +19,19 @@ pub(super) fn outcome(outcome: &Outcome, _: &Style) -> String {
                 "rules": Rule::ALL.iter().map(rule).collect::<Vec<_>>(),
             }},
             "columnKind": "unicodeCodePoints",
-            "results": outcome.findings().map(result).collect::<Vec<_>>(),
+            "results": known(outcome).into_iter().map(result).collect::<Vec<_>>(),
         }],
     });
     format!("{log:#}\n")
 }
 
-fn result(finding: &Finding) -> Value {
+fn result(outcome: &Outcome, finding: &Finding, fingerprint: &str) -> Value {
     let level = match finding.level {
         Level::Warn => "warning",
         Level::Fail | Level::Error => "error",
     };
     let mut location = json!({"physicalLocation": {
-        "artifactLocation": {"uri": uri(&finding.file)},
+        "artifactLocation": {"uri": uri(&outcome.place.from_root(&finding.file))},
         "region": {"startLine": line(finding)},
     }});
     if !finding.node.is_empty() {
@@ -42,7 +43,7 @@ fn result(finding: &Finding) -> Value {
         "level": level,
         "message": {"text": paragraph(finding)},
         "locations": [location],
-        "partialFingerprints": {"lwstat/v1": fingerprint(finding)},
+        "partialFingerprints": {"lwstat/v1": fingerprint},
     })
 }
 

@@ -4,13 +4,16 @@ use super::super::Style;
 use super::super::number::{clean, plural};
 use super::super::text::{bold, wrap};
 use super::{advice, change, delta, heading, is_cheaper, shown, summary};
-use crate::check::findings::{Checked, Finding, Level, Outcome};
+use crate::check::findings::{Checked, Finding, Level, Outcome, Rule};
 
 /// The most models that pass which are listed one by one.
 const PASSING: usize = 20;
 
 /// The most models with findings that are listed.
 const LISTED: usize = 100;
+
+/// The most models of which findings are shown in full; more are listed first.
+const DETAILED: usize = 5;
 
 pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
     let mut text = format!("{}: {}\n", clean(&outcome.config), summary(outcome));
@@ -25,7 +28,14 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
     }
     let mut broken: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_some()).collect();
     broken.sort_by_key(|model| std::cmp::Reverse(model.level()));
-    for model in broken.iter().take(LISTED) {
+    if broken.len() > DETAILED {
+        text.push('\n');
+        broken.iter().take(LISTED).for_each(|model| text += &listed(model, style));
+        if broken.len() > LISTED {
+            text += &format!("({}: --format json)\n", plural(broken.len() - LISTED, "more model"));
+        }
+    }
+    for model in broken.iter().take(DETAILED) {
         let path = if model.path.ends_with(&model.key) { String::new() } else { format!(" ({})", clean(&model.path)) };
         text += &format!("\n{}{path}\n", bold(&clean(&model.key), style));
         for (at, finding) in model.findings.iter().enumerate() {
@@ -38,8 +48,8 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
             }
         }
     }
-    if broken.len() > LISTED {
-        text += &format!("\n({}: --format json)\n", plural(broken.len() - LISTED, "more model"));
+    if broken.len() > DETAILED {
+        text += &format!("\n({} in detail: --format json)\n", plural(broken.len() - DETAILED, "more model"));
     }
     let passing: Vec<&Checked> = outcome.models.iter().filter(|model| model.level().is_none()).collect();
     if passing.len() <= PASSING {
@@ -61,6 +71,32 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
         text += &format!("\n{}\n", wrap(&line, style.width, ""));
     }
     text
+}
+
+/// A model with findings in a line: its name, and what was found as far as the line goes.
+fn listed(model: &Checked, style: &Style) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for finding in &model.findings {
+        let what = if finding.metric.is_empty() { finding.rule.id() } else { &finding.metric };
+        let measured = model.measured.iter().find(|measured| measured.gauge.key == what);
+        let change = measured.filter(|_| finding.rule == Rule::Limit).map(change).unwrap_or_default();
+        let word = format!("{what} {change}").trim_end().to_string();
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    let mut line = clean(&model.key);
+    for (at, word) in words.iter().enumerate() {
+        let next = format!("{}{}", if at == 0 { "  " } else { ", " }, clean(word));
+        let more = words.len() - at;
+        let rest = if more > 1 { format!(" and {} more", more - 1).len() } else { 0 };
+        if at > 0 && line.chars().count() + next.chars().count() + rest + 2 > style.width {
+            line += &format!(" and {more} more");
+            break;
+        }
+        line += &next;
+    }
+    format!("{} {line}\n", mark(model.level(), style))
 }
 
 /// The numbers of a model that passes: `macs 300.8 M of 310 M, +0.3 %`.
