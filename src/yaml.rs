@@ -1,6 +1,7 @@
 //! Files that people write: YAML into a type, errors with file and line.
 
 use std::fmt;
+use std::io::BufRead;
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
@@ -11,6 +12,10 @@ use crate::nearest::did_you_mean;
 
 /// Reads a file's text; `what` is what it should be, in words, and `path` names it. An error has line and column.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &str, what: &str) -> Result<T> {
+    if let Some(line) = conflict(text.as_bytes()) {
+        let reason = format!("line {line}: it holds marks of a merge conflict: resolve it");
+        return Err(Error::new(reason).in_file(path));
+    }
     serde_yaml::from_str(text).map_err(|error| {
         // The library tells its caller how to allow a key twice; that is no advice to who writes the file.
         let words = error.without_snippet().to_string();
@@ -21,6 +26,12 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &str, what: &str) -> 
         let hint = misspelt(&words).unwrap_or_default();
         Error::new(format!("it is no {what}: {words}{hint}")).in_file(path)
     })
+}
+
+/// The first line with a mark that git leaves where two sides changed the same, counted from 1.
+pub(crate) fn conflict(text: impl BufRead) -> Option<usize> {
+    let is_mark = |line: &[u8]| [&b"<<<<<<< "[..], b">>>>>>> "].iter().any(|mark| line.starts_with(mark));
+    text.split(b'\n').map_while(std::io::Result::ok).position(|line| is_mark(&line)).map(|at| at + 1)
 }
 
 /// The key that was probably meant, where the library says which one it does not know and which it does.

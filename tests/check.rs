@@ -284,7 +284,9 @@ fn a_baseline_that_does_not_fit_exits_2() {
     let good = folder.read("lwstat.baseline.json");
     let twice = good.replacen("\"models\": {", "\"models\": {\"net.onnx\": 1,", 1);
     for (baseline, said) in [
-        ("<<<<<<< HEAD\n".to_string(), "it is no baseline"),
+        ("<<<<<<< HEAD\n".to_string(), "line 1: it holds marks of a merge conflict: resolve it"),
+        (good.replacen("  \"models\"", "<<<<<<< HEAD\n  \"models\"", 1), "line 3: it holds marks of a merge conflict"),
+        (String::new(), "it is no baseline: it is empty; take the file of the last commit"),
         (good[..good.len() / 2].to_string(), "run lwstat bless to write it anew"),
         (good.replace("\"lwstat_baseline\": 1", "\"lwstat_baseline\": 9"), "its version is 9"),
         (twice, "\"net.onnx\" stands in it twice"),
@@ -412,7 +414,115 @@ fn bless_refuses_what_no_baseline_can_allow() {
     folder.run(&["check"]).code(0).says("Cheaper than the baseline: 2 models; lwstat bless holds that.");
     folder.run(&["bless", "b.onnx"]).code(0).says("1 model accepted");
     folder.run(&["check"]).code(0).says("baseline: 1 model; lwstat bless");
-    folder.run(&["bless", "c.onnx"]).code(2).says("has no model \"c.onnx\": it has a.onnx, b.onnx");
+    folder.run(&["bless", "c.onnx"]).code(2).says("has no model \"c.onnx\"").says("it has a.onnx, b.onnx");
+}
+
+/// Of one model: no other entry changes, though its model is gone, so that no deletion passes.
+#[test]
+fn bless_of_a_model_keeps_all_other_entries() {
+    let folder = Folder::new();
+    folder.write(
+        "lwstat.yaml",
+        "models: [{path: nets, limits: {macs: 0}}, {path: c.onnx, name: sea, limits: {macs: 0}}]",
+    );
+    for name in ["nets/a.onnx", "nets/b.onnx", "c.onnx"] {
+        folder.model(name, &net([8, 8, 8, 8]));
+    }
+    folder.run(&["bless"]).code(0).says("3 models accepted");
+    std::fs::remove_file(folder.path("nets/b.onnx")).unwrap();
+    for (from, model, accepted) in [
+        ("", "nets/a.onnx", true),
+        ("", "./nets/../nets/a.onnx", true),
+        ("nets", "a.onnx", true),
+        ("nets", "nets/a.onnx", true),
+        ("nets", "../nets/a.onnx", true),
+        ("nets", "../c.onnx", true),
+        ("", "c.onnx", true),
+        ("", "sea", true),
+        ("", "nets/aa.onnx", false),
+        ("nets", "c.onnx", false),
+    ] {
+        let ran = folder.run_in(from, &["bless", model]);
+        match accepted {
+            true => ran.code(0).says("nothing changed"),
+            false => ran.code(2).says("has no model"),
+        };
+        folder
+            .run(&["check"])
+            .code(2)
+            .says("the baseline has \"nets/b.onnx\", which the configuration no longer names");
+    }
+    let whole = folder.path("nets/a.onnx").display().to_string();
+    folder.run(&["bless", &whole]).code(0);
+    folder.run(&["bless", "nets/aa.onnx"]).code(2).says("(did you mean \"nets/a.onnx\"?)");
+    folder.run(&["bless"]).code(0).says("entries of models that are gone taken out");
+    folder.run(&["check"]).code(0);
+}
+
+/// A baseline, one that was mangled, or nothing: what else is there is not overwritten.
+#[test]
+fn bless_overwrites_baselines_alone() {
+    let folder = Folder::new();
+    folder.model("net.onnx", &net([8, 8, 8, 8]));
+    folder.model("other.onnx", &net([8, 8, 8, 8]));
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {macs: 0}}]");
+    folder.run(&["bless"]).code(0);
+    let good = folder.read("lwstat.baseline.json");
+    for (there, code) in [
+        ("", 0),
+        ("{", 0),
+        ("{\n  \"lwstat_ba", 0),
+        (&good[..good.len() / 2], 0),
+        ("<<<<<<< HEAD\n{", 0),
+        (&*good.replace("\"models\"", "<<<<<<< HEAD\n\"models\""), 0),
+        (&*good.replace("\"lwstat_baseline\": 1", "\"lwstat_baseline\": 9"), 2),
+        ("{}", 2),
+        ("{\"models\": 1}", 2),
+        ("notes", 2),
+        ("[1]", 2),
+    ] {
+        folder.write("b.json", there);
+        let ran = folder.run(&["bless", "--baseline", "b.json"]);
+        ran.code(code);
+        assert_eq!(folder.read("b.json"), if code == 0 { &good } else { there });
+        if code == 2 {
+            ran.says("b.json: it is no baseline, or one of a later lwstat: --force overwrites it");
+            folder.run(&["bless", "--force", "--baseline", "b.json"]).code(0);
+            assert_eq!(folder.read("b.json"), good);
+        }
+        // Others' entries could not be kept.
+        folder.write("b.json", there);
+        folder.run(&["bless", "net.onnx", "--force", "--baseline", "b.json"]).code(2);
+    }
+    for read in ["net.onnx", "lwstat.yaml"] {
+        let bytes = std::fs::read(folder.path(read)).unwrap();
+        folder.run(&["bless", "--force", "--baseline", read]).code(2).says("would overwrite a file that is read");
+        assert_eq!(std::fs::read(folder.path(read)).unwrap(), bytes);
+    }
+    folder.run(&["bless", "--baseline", "other.onnx"]).code(2).says("it is no baseline");
+    folder.run(&["bless", "--baseline", ".", "--force"]).code(2).says("is a directory");
+    assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 5, "nothing is left beside the baseline");
+    let printed = folder.run(&["bless", "--baseline", "-"]);
+    assert_eq!(printed.code(0).stdout, good);
+}
+
+/// What cannot be sought is read once; who reads no further ends it.
+#[cfg(unix)]
+#[test]
+fn baselines_come_from_pipes_and_go_into_them() {
+    let folder = Folder::new();
+    folder.model("net.onnx", &net([8, 8, 8, 8]));
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {macs: 0}}]");
+    let shell = |line: &str| {
+        let line = line.replace("lwstat", env!("CARGO_BIN_EXE_lwstat"));
+        let run = std::process::Command::new("sh").args(["-c", &line]).current_dir(folder.path("")).output().unwrap();
+        (run.status.code(), String::from_utf8(run.stdout).unwrap(), String::from_utf8(run.stderr).unwrap())
+    };
+    let (_, first, _) = shell("lwstat bless --baseline /dev/stdout | head -n 1");
+    assert_eq!(first, "{\n");
+    folder.run(&["bless"]).code(0);
+    let (code, said, errors) = shell("cat *.json | lwstat check --baseline /dev/stdin");
+    assert_eq!(code, Some(0), "{said}{errors}");
 }
 
 #[test]

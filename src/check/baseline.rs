@@ -1,7 +1,7 @@
 //! The baseline, `lwstat.baseline.json`: the numbers that were last accepted, a line a total and a line a block.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::model::sentence;
 use crate::report::{Report, TensorType};
 use crate::tensor::DType;
+use crate::yaml::conflict;
 
 mod index;
 mod write;
@@ -87,7 +88,13 @@ impl Baseline {
         match std::fs::File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::new(sentence(&error)).in_file(&label)),
-            Ok(file) => Baseline::of(Box::new(file), &label).map(Some),
+            Ok(file) if file.metadata().is_ok_and(|it| it.is_file()) => Baseline::of(Box::new(file), &label).map(Some),
+            // A pipe can be read but once.
+            Ok(mut file) => {
+                let mut bytes = Vec::new();
+                file.read_to_end(&mut bytes).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
+                Baseline::of(Box::new(Cursor::new(bytes)), &label).map(Some)
+            }
         }
     }
 
@@ -98,8 +105,14 @@ impl Baseline {
 
     fn of(mut source: Box<dyn Source>, path: &str) -> Result<Baseline> {
         let entries = index::entries(&mut source).map_err(|reason| {
+            let marks = source.rewind().ok().and_then(|()| conflict(BufReader::new(&mut source)));
+            let reason = match marks {
+                Some(line) => format!("line {line}: it holds marks of a merge conflict: resolve it"),
+                None if reason.is_eof() && reason.column() == 0 => "it is no baseline: it is empty".to_string(),
+                None => format!("it is no baseline: {reason}"),
+            };
             let way_on = "take the file of the last commit, or run lwstat bless to write it anew";
-            Error::new(format!("it is no baseline: {reason}; {way_on}")).in_file(path)
+            Error::new(format!("{reason}; {way_on}")).in_file(path)
         })?;
         Ok(Baseline { path: path.to_string(), source: Mutex::new(source), entries })
     }
@@ -165,6 +178,24 @@ impl Baseline {
         let blocks = stored.blocks.into_iter().map(block).collect::<Result<_>>()?;
         Ok(Some(Entry { numbers, blocks, inputs }))
     }
+}
+
+/// Whether a file that cannot be read as a baseline is one that was cut, mangled or left in a merge, or is empty. One
+/// of a later version is whole.
+pub fn is_damaged(path: &Path) -> bool {
+    const KEY: &str = "\"lwstat_baseline\"";
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut head));
+    let head = String::from_utf8_lossy(&head);
+    let head = head.trim_start_matches('\u{feff}').trim();
+    let is_cut = |rest: &str| KEY.starts_with(rest);
+    let is_known = |rest: &str| {
+        let version = rest.strip_prefix(KEY).map(|rest| rest.trim_start_matches([':', ' ']));
+        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+        version.is_some_and(|text| digits(text).parse().map_or(true, |version: u32| version <= VERSION))
+    };
+    let begins = head.strip_prefix('{').map(str::trim_start).is_some_and(|rest| is_cut(rest) || is_known(rest));
+    read.is_ok() && (head.is_empty() || head.starts_with("<<<<<<< ") || begins)
 }
 
 impl Entry {

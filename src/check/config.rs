@@ -143,6 +143,39 @@ pub fn find(folder: &Path) -> Result<PathBuf> {
     )))
 }
 
+impl Config {
+    /// Leaves these models alone in it, each the key of one or a path from `here`. An error where one is no model of it.
+    pub fn keep_only(&mut self, models: &[String], here: &Path) -> Result<()> {
+        let place = |path: &Path| normal(&here.join(path));
+        let mut only = BTreeSet::new();
+        for model in models {
+            let path = place(Path::new(model));
+            let found = |is: &dyn Fn(&Target) -> bool| -> Vec<String> {
+                self.targets.iter().filter(|target| is(target)).map(|target| target.key.clone()).collect()
+            };
+            let mut keys = found(&|target| target.key == *model);
+            if keys.is_empty() {
+                keys = found(&|target| place(&target.path) == path);
+            }
+            if keys.is_empty() {
+                let known: Vec<&str> = self.targets.iter().map(|target| &*target.key).collect();
+                let hint = did_you_mean(model, known.iter().copied());
+                let more = if known.len() > LISTED { ", …" } else { "" };
+                let listed = known[..known.len().min(LISTED)].join(", ");
+                let reason = format!("{} has no model \"{model}\"{hint}: it has {listed}{more}", self.path);
+                return Err(Error::new(reason));
+            }
+            only.extend(keys);
+        }
+        self.targets.retain(|target| only.contains(&target.key));
+        self.missing.clear();
+        Ok(())
+    }
+}
+
+/// So many models are listed where one is misspelt.
+const LISTED: usize = 20;
+
 /// Reads a configuration and finds its models. Errors name line and column; entries that name no model are
 /// [`Config::missing`].
 pub fn read(path: &Path) -> Result<Config> {

@@ -1,25 +1,28 @@
 //! `lwstat bless`: the models as they are become the baseline.
 
-use std::io::{BufWriter, Write};
+use std::collections::BTreeSet;
+use std::io::{BufWriter, ErrorKind, Seek, Write};
+use std::path::Path;
 
 use clap::Args;
-use lwstat::check::baseline::{Baseline, Writer};
+use lwstat::check::baseline::{self, Baseline, Writer};
 use lwstat::check::config::Config;
 use lwstat::check::findings::{Level, Outcome};
 use lwstat::check::gate::{Question, bless};
+use lwstat::model::sentence;
 use lwstat::render::finding_text;
 use lwstat::render::number::{clean, plural};
 use lwstat::{Error, Result};
 
 use super::check::{ConfigArgs, read};
-use super::shared::{emit_if, keep_apart};
+use super::shared::{emit_with, folder, is_standard_output, keep_apart, note};
 
 #[derive(Args)]
 pub(crate) struct BlessArgs {
-    /// Accept these models alone, by path from the configuration or by name; the baseline keeps the others as they are
+    /// Accept these models alone, by path or as the baseline calls them; it keeps all its other entries
     #[arg(value_name = "MODEL")]
     pub(crate) models: Vec<String>,
-    /// Accept models that break a budget, or another rule that is no limit, too
+    /// Accept models that break a budget, or another rule that is no limit, too; overwrite a file that is no baseline
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
@@ -29,52 +32,60 @@ pub(crate) struct BlessArgs {
 /// An error, and no baseline written, where a model could not be read, or breaks what no baseline can allow.
 pub(crate) fn run(args: &BlessArgs) -> Result<bool> {
     let mut config = args.config.read()?;
-    keep_apart(&[&config.baseline], read(&config))?;
+    let place = config.baseline.clone();
+    keep_apart(&[&place], read(&config))?;
+    if !args.models.is_empty() {
+        let here = std::env::current_dir().map_err(|error| Error::new(sentence(&error)))?;
+        config.keep_only(&args.models, &here)?;
+    }
     // The file has its entries in this order.
     config.targets.sort_by(|a, b| a.key.cmp(&b.key));
-    let kept = keep(args, &mut config)?;
-    let mut said = String::new();
-    let write = |file: &mut dyn Write| {
-        let (differs, text) = write(args, &config, kept, &mut BufWriter::new(file))?;
-        said = text;
-        Ok(differs)
-    };
-    emit_if(write, &config.baseline)?;
+    let label = place.display().to_string();
+    let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
+    // It has no name, so that nothing is left of it however the run ends.
+    let is_stream = is_standard_output(&place) || place.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir());
+    let scratch = if is_stream { tempfile::tempfile() } else { tempfile::tempfile_in(folder(&place)) };
+    let mut scratch = scratch.map_err(fail)?;
+    let before = if is_stream { None } else { before(args, &place)? };
+    let (differs, said) = write(args, &config, before.as_ref(), &mut BufWriter::new(&mut scratch))?;
+    if differs {
+        scratch.rewind().map_err(fail)?;
+        let copy = |file: &mut dyn Write| match std::io::copy(&mut &scratch, file) {
+            // The reader has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            other => other.map(|_| ()).map_err(fail),
+        };
+        emit_with(&copy, &place)?;
+    }
+    if is_standard_output(&place) {
+        note(said.trim_end());
+        return Ok(true);
+    }
     super::print(&said)
 }
 
-/// Leaves the models that are to be accepted in the configuration, and says which others the baseline keeps.
-fn keep(args: &BlessArgs, config: &mut Config) -> Result<Vec<String>> {
-    if args.models.is_empty() {
-        return Ok(Vec::new());
+/// The baseline that is there; `None` where it is written anew. An error where something else would be overwritten.
+fn before(args: &BlessArgs, path: &Path) -> Result<Option<Baseline>> {
+    match Baseline::read(path) {
+        Err(_) if args.models.is_empty() && (baseline::is_damaged(path) || (args.force && path.is_file())) => Ok(None),
+        Err(_) if args.models.is_empty() && path.is_file() => {
+            let reason = "it is no baseline, or one of a later lwstat: --force overwrites it";
+            Err(Error::new(reason).in_file(&path.display().to_string()))
+        }
+        before => before,
     }
-    let is_accepted = |key: &String| args.models.contains(key);
-    if let Some(unknown) = args.models.iter().find(|model| !config.targets.iter().any(|target| target.key == **model)) {
-        let known: Vec<&str> = config.targets.iter().take(20).map(|target| &*target.key).collect();
-        let more = if config.targets.len() > known.len() { ", …" } else { "" };
-        let known = known.join(", ");
-        let reason = format!("{} has no model \"{unknown}\": it has {known}{more}", config.path);
-        return Err(Error::new(reason));
-    }
-    config.missing.clear();
-    let kept = config.targets.iter().map(|target| &target.key).filter(|key| !is_accepted(key)).cloned().collect();
-    config.targets.retain(|target| is_accepted(&target.key));
-    Ok(kept)
 }
 
 /// Writes the baseline; whether it differs from the one that is there, and what is to be said.
-fn write(args: &BlessArgs, config: &Config, kept: Vec<String>, out: &mut dyn Write) -> Result<(bool, String)> {
-    let before = match Baseline::read(&config.baseline) {
-        // What cannot be read is written anew, where nothing of it is kept.
-        Err(_) if args.models.is_empty() => None,
-        before => before?,
-    };
-    let keep = |key: &str| kept.binary_search_by(|kept| (**kept).cmp(key)).is_ok();
-    let mut writer = Writer::new(out, &config.baseline, before.as_ref(), &keep)?;
+fn write(args: &BlessArgs, config: &Config, before: Option<&Baseline>, out: &mut dyn Write) -> Result<(bool, String)> {
+    let accepted: BTreeSet<&str> = config.targets.iter().map(|target| &*target.key).collect();
+    // Where some models are accepted, all other entries stay, those of models that are gone, too.
+    let keep = |key: &str| !args.models.is_empty() && !accepted.contains(key);
+    let mut writer = Writer::new(out, &config.baseline, before, &keep)?;
     let (mut accepted, mut changed) = (0, 0);
     let mut accept = |key: &str, entry: &str| {
         accepted += 1;
-        let old = before.as_ref().and_then(|before| before.text(key).ok().flatten());
+        let old = before.and_then(|before| before.text(key).ok().flatten());
         changed += usize::from(old.as_deref() != Some(entry));
         writer.add(key, entry)
     };

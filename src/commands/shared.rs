@@ -203,7 +203,7 @@ pub(crate) fn is_standard(path: &Path) -> bool {
 }
 
 /// Whether what is written to a path goes to standard output: a file that it is redirected to is not replaced.
-fn is_standard_output(path: &Path) -> bool {
+pub(crate) fn is_standard_output(path: &Path) -> bool {
     is_standard(path) || path == Path::new("/dev/stdout")
 }
 
@@ -213,27 +213,19 @@ pub(crate) fn emit_with(write: &dyn Fn(&mut dyn Write) -> Result<()>, path: &Pat
         return write(&mut std::io::stdout().lock());
     }
     let label = path.display().to_string();
-    emit_if(|file| write(file).map(|()| true).map_err(|error| error.in_file(&label)), path)
-}
-
-/// As [`emit_with`], where the function says whether the file is to appear.
-pub(crate) fn emit_if(write: impl FnOnce(&mut dyn Write) -> Result<bool>, path: &Path) -> Result<()> {
-    let label = path.display().to_string();
     let fail = |error: std::io::Error| Error::new(sentence(&error)).in_file(&label);
     // What a link points to is replaced, not the link; a device or pipe is written to as it is.
     let target = path.canonicalize();
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
         let mut file = std::fs::OpenOptions::new().write(true).open(path).map_err(fail)?;
-        return write(&mut file).map(|_| ());
+        return write(&mut file).map_err(|error| error.in_file(&label));
     }
     let mut builder = tempfile::Builder::new();
     // Temporary files are private; this one is to be a file like any other, under the user's mask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder(path)).map_err(fail)?;
-    if !write(&mut file)? {
-        return Ok(());
-    }
+    write(&mut file).map_err(|error| error.in_file(&label))?;
     file.persist(path).map(|_| ()).map_err(|error| fail(error.error))
 }

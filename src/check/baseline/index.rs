@@ -56,7 +56,7 @@ impl<'de> Visitor<'de> for File<'_> {
                 "lwstat_baseline" if version.is_none() => {
                     let found: u32 = map.next_value()?;
                     if found != VERSION {
-                        let reason = format!("its version is {found}, this lwstat reads version {VERSION}");
+                        let reason = format!("its version is {found}, this lwstat reads version {VERSION}: update it");
                         return Err(Error::custom(reason));
                     }
                     version = Some(found);

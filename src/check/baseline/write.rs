@@ -24,7 +24,7 @@ pub struct Writer<'w> {
 }
 
 impl<'w> Writer<'w> {
-    /// Begins a baseline in the place of one that may be there. Of `kept`, it has those entries that `keep` says.
+    /// Begins a baseline, in the place of `kept` where that is there, of which it has those entries that `keep` says.
     pub fn new(
         out: &'w mut dyn Write,
         path: &Path,
@@ -33,7 +33,7 @@ impl<'w> Writer<'w> {
     ) -> Result<Writer<'w>> {
         let mut keys: Vec<&str> = kept.iter().flat_map(|kept| kept.keys()).filter(|key| keep(key)).collect();
         keys.reverse();
-        let before = File::open(path).ok().map(BufReader::new);
+        let before = kept.and_then(|_| File::open(path).ok()).map(BufReader::new);
         let mut writer = Writer { path: path.display().to_string(), out, before, kept, keys, any: false };
         writer.put(&format!("{{\n  \"lwstat_baseline\": {VERSION},\n  \"models\": {{"))?;
         Ok(writer)
