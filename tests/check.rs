@@ -362,6 +362,34 @@ fn a_cost_that_is_not_known_does_not_pass() {
     }
 }
 
+/// A lower bound proves nothing against a number that was exact; the baseline knows which numbers are bounds.
+#[test]
+fn bounds_are_compared_as_bounds() {
+    let known = "in x f32[1,8]; init w f32[8,8]; m=MatMul x w -> y; r=Relu y -> z; out z";
+    let partly =
+        |width: usize| format!("in x f32[1,8]; init w f32[8,{width}]; m=MatMul x w -> y; s=f::Strange y -> z; out z");
+    let lower = "is ≥ 64, a lower bound, the baseline has 64: it is open whether +0 is kept";
+    for (before, after, code, said) in [
+        (known.to_string(), partly(8), 0, lower),
+        (known.to_string(), partly(4), 0, "is ≥ 32, a lower bound"),
+        (known.to_string(), partly(9), 1, "macs grew from 64 to ≥ 72, by ≥ 8 (+12.5 %): +0 is allowed"),
+        // As far as they are known.
+        (partly(8), partly(8), 0, "1 passed"),
+        (partly(8), partly(4), 0, "1 passed"),
+        (partly(8), partly(9), 1, "macs grew from ≥ 64 to ≥ 72, by 8"),
+        (partly(8), known.to_string(), 0, "1 passed"),
+    ] {
+        let folder = Folder::new();
+        folder.write("lwstat.yaml", "models: [{path: net.onnx, coverage: unknown, limits: {macs: +0}}]");
+        folder.model("net.onnx", &before);
+        folder.run(&["bless"]).code(0);
+        folder.run(&["check"]).code(0).says("1 passed");
+        assert_eq!(folder.read("lwstat.baseline.json").contains("at_least"), before.contains("Strange"));
+        folder.model("net.onnx", &after);
+        folder.run(&["check"]).code(code).says(said).says_not("heaper than the baseline");
+    }
+}
+
 #[test]
 fn defaults_hold_where_entries_do_not_say_otherwise() {
     let folder = Folder::new();

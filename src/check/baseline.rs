@@ -60,6 +60,11 @@ pub struct Entry {
 struct Stored {
     inputs: Vec<Input>,
     totals: Map<String, Value>,
+    /// Totals that are lower bounds, and those that are upper bounds.
+    #[serde(default)]
+    at_least: Vec<String>,
+    #[serde(default)]
+    at_most: Vec<String>,
     blocks: Vec<StoredBlock>,
 }
 
@@ -154,13 +159,18 @@ impl Baseline {
             inputs.push(TensorType { name: "".into(), dtype, shape });
         }
         let dim = |value: &Value| dim(value).map(|dim| sizes::read_back(&dim, &inputs));
+        let bound = |gauge: &Column| match () {
+            () if stored.at_least.contains(&gauge.key) => Bound::AtLeast,
+            () if stored.at_most.contains(&gauge.key) => Bound::AtMost,
+            () => Bound::Exact,
+        };
         let number = |gauge: &Column| match stored.totals.get(&gauge.key) {
             None | Some(Value::Null) => Ok(None),
             Some(value) if matches!(gauge.unit, Unit::Milliseconds | Unit::Share) => match value.as_f64() {
-                Some(real) => Ok(Some(real.into())),
+                Some(value) => Ok(Some(Number::Real { value, bound: bound(gauge) })),
                 None => Err(fail(format!("{value} is no number"))),
             },
-            Some(value) => dim(value).map(|count| Some(Number::Count { count, bound: Bound::Exact })),
+            Some(value) => dim(value).map(|count| Some(Number::Count { count, bound: bound(gauge) })),
         };
         let numbers = gauges().iter().map(number).collect::<Result<_>>()?;
         let block = |stored: StoredBlock| {
@@ -214,7 +224,8 @@ impl Entry {
         Entry { inputs: report.model.inputs.clone(), numbers, blocks: blocks(report, &named) }
     }
 
-    /// The entry as the file has it: a line a total and a line a block, zeros of blocks left out.
+    /// The entry as the file has it: a line a total and a line a block, zeros of blocks left out, and which totals are
+    /// bounds.
     pub fn text(&self) -> String {
         let shape = |shape: &Vec<Dim>| shape.iter().map(|size| json!(size)).collect::<Vec<_>>();
         let input = |input: &TensorType| json!({"dtype": input.dtype, "shape": input.shape.as_ref().map(shape)});
@@ -227,7 +238,15 @@ impl Entry {
         let total = |(gauge, value): (&Column, &Option<Number>)| {
             Some(format!("\n        {}: {}", json!(gauge.key), number(value.as_ref()?)?))
         };
-        let totals: Vec<String> = gauges().iter().zip(&self.numbers).filter_map(total).collect();
+        let gauges = gauges();
+        let totals: Vec<String> = gauges.iter().zip(&self.numbers).filter_map(total).collect();
+        let bounded = |key: &str, bound: Bound| {
+            let is = |(gauge, value): (&Column, &Option<Number>)| {
+                value.as_ref().is_some_and(|value| value.bound() == bound).then(|| json!(gauge.key).to_string())
+            };
+            let keys: Vec<String> = gauges.iter().zip(&self.numbers).filter_map(is).collect();
+            if keys.is_empty() { String::new() } else { format!("\n      \"{key}\": [{}],", keys.join(", ")) }
+        };
         let block = |block: &Block| {
             let mut line = format!("\n        {{\"block\": {}, \"nodes\": {}", json!(block.name), json!(block.nodes));
             if !block.branches.is_empty() {
@@ -242,9 +261,11 @@ impl Entry {
         };
         let blocks: Vec<String> = self.blocks.iter().map(block).collect();
         format!(
-            "{{\n      \"inputs\": [{}],\n      \"totals\": {{{}\n      }},\n      \"blocks\": [{}\n      ]\n    }}",
+            "{{\n      \"inputs\": [{}],\n      \"totals\": {{{}\n      }},{}{}\n      \"blocks\": [{}\n      ]\n    }}",
             inputs.join(", "),
             totals.join(","),
+            bounded("at_least", Bound::AtLeast),
+            bounded("at_most", Bound::AtMost),
             blocks.join(",")
         )
     }

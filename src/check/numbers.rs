@@ -116,6 +116,10 @@ impl Gate<'_> {
                     continue;
                 };
                 match allowed.most.holds(old, &value) {
+                    Holds::Yes if value.bound() == Bound::AtLeast && old.bound() != Bound::AtLeast => {
+                        findings.push(self.unproved(seen, allowed, &value, old));
+                        continue;
+                    }
                     Holds::Yes => continue,
                     Holds::Open if value.real().is_some() => {
                         let old = say(Some(old), &gauge.unit, false);
@@ -138,6 +142,28 @@ impl Gate<'_> {
                 });
                 findings.push(self.limit(seen, base, allowed, level, &value, old, all));
             }
+        }
+    }
+
+    /// A lower bound is no proof that a number has not grown.
+    fn unproved(&self, seen: &Seen, allowed: &Allowed<Growth>, value: &Number, old: &Number) -> Finding {
+        let gauge = &self.gauges[allowed.gauge];
+        let (new_text, old_text) = (spoken(value, &gauge.unit), spoken(old, &gauge.unit));
+        let message = format!(
+            "{} is {new_text}, a lower bound, the baseline has {old_text}: it is open whether {} is kept",
+            gauge.key, allowed.text
+        );
+        let node = seen.report.nodes.iter().find(|row| row.unknown_operator).map(|row| row.name.clone());
+        Finding {
+            metric: gauge.key.clone(),
+            unit: gauge.unit.clone(),
+            value: Some(value.clone()),
+            baseline: Some(old.clone()),
+            limit: allowed.text.to_string(),
+            way_on: "use operators of lwstat ops, or accept the lower bound with lwstat bless".to_string(),
+            asked: allowed.line,
+            node: node.unwrap_or_default(),
+            ..self.finding(Level::Warn, Rule::Limit, message)
         }
     }
 
@@ -176,9 +202,11 @@ impl Gate<'_> {
             all.iter().filter_map(|cause| Some((weight(cause)?, cause))).collect();
         causes.sort_by_key(|(weight, _)| Reverse(*weight));
         let causes: Vec<Arc<Cause>> = causes.into_iter().map(|(_, cause)| Arc::clone(cause)).collect();
+        // Between two bounds it is told as if both were exact.
+        let bound = if old.bound() == Bound::Exact { value.bound() } else { Bound::Exact };
         let difference = match (old.dim(), value.dim(), old.real(), value.real()) {
-            (Some(old), Some(new), ..) => Some(Number::Count { count: new - old, bound: Bound::Exact }),
-            (_, _, Some(old), Some(new)) => Some(Number::from(new - old)),
+            (Some(old), Some(new), ..) => Some(Number::Count { count: new - old, bound }),
+            (_, _, Some(old), Some(new)) => Some(Number::Real { value: new - old, bound }),
             _ => None,
         };
         let part = old.real().zip(value.real()).filter(|(old, _)| *old > 0.0);

@@ -9,7 +9,7 @@ use super::number::{clean, plural};
 use crate::check::blocks::Cause;
 use crate::check::findings::{Finding, Level, Measured, Outcome};
 use crate::check::numbers::{growth, spoken};
-use crate::columns::{Number, Unit};
+use crate::columns::{Bound, Number, Unit};
 use crate::cost;
 
 mod github;
@@ -102,6 +102,7 @@ fn shown(number: Option<&Number>, unit: &Unit, exact: bool) -> String {
 fn change(measured: &Measured) -> String {
     match (&measured.baseline, &measured.value) {
         (Some(old), Some(new)) if old == new => "0".to_string(),
+        (Some(old), Some(new)) if new.bound() == Bound::AtLeast && old.bound() != new.bound() => String::new(),
         (Some(old), Some(new)) => match (old.real(), new.real()) {
             (Some(old), Some(new)) if old > 0.0 => growth(old, new),
             _ => String::new(),
@@ -110,8 +111,11 @@ fn change(measured: &Measured) -> String {
     }
 }
 
-/// Whether a number that has a limit is less than in the baseline.
+/// Whether a number that has a limit is less than in the baseline. Of a lower bound that is not known.
 fn is_cheaper(measured: &Measured) -> bool {
+    if measured.value.as_ref().is_some_and(|value| value.bound() == Bound::AtLeast) {
+        return false;
+    }
     let both = measured.baseline.as_ref().and_then(Number::real).zip(measured.value.as_ref().and_then(Number::real));
     measured.limit.is_some() && both.is_some_and(|(old, new)| new < old)
 }
