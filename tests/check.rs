@@ -137,7 +137,11 @@ fn open_sizes_are_compared_as_formulas() {
     folder.write("lwstat.yaml", "models: [{path: net.onnx, dims: {batch: 4}, budget: {macs: 1 M}}]");
     folder.run(&["check"]).code(2).says("there is no free dimension \"batch\": the model has n");
     folder.write("lwstat.yaml", "defaults: {dims: {n: 4, b: 1}}\nmodels: [{path: net.onnx, budget: {macs: 1 M}}]");
-    folder.run(&["check"]).code(2).says("no model has a free dimension \"b\"");
+    folder.run(&["check"]).code(2).says(
+        "lwstat.yaml: line 1, column 25: dims of the defaults: no model has a free dimension \"b\"; take it out, or",
+    );
+    // Of some models that is not known.
+    folder.run(&["bless", "net.onnx"]).code(0);
 }
 
 /// Sizes that the data decide are named after nodes, which exporters name as they like.
@@ -575,6 +579,28 @@ fn init_writes_what_check_reads() {
     let empty = Folder::new();
     empty.run(&["init"]).code(2).says("there is no .onnx file in this directory");
     assert!(!empty.path("lwstat.yaml").exists());
+}
+
+/// The first sample of docs/ci.md, its latency left out, which no time may decide.
+#[test]
+fn the_configuration_of_the_documentation_passes() {
+    let page = std::fs::read_to_string(format!("{}/docs/ci.md", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let sample = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let measured =
+        |line: &&str| ["    latency:", "      against:", "      most:"].iter().any(|key| line.starts_with(key));
+    assert_eq!(sample.lines().filter(measured).count(), 3);
+    let static_part: Vec<&str> = sample.lines().filter(|line| !measured(line)).collect();
+    let folder = Folder::new();
+    for model in ["graphs/mobilenet_v2_1.0.onnx", "fixtures/wild/bert_4l.ts.onnx"] {
+        std::fs::create_dir_all(folder.path(model).parent().unwrap()).unwrap();
+        folder.copy(model, model);
+    }
+    folder.write("lwstat.yaml", static_part.join("\n"));
+    folder.run(&["bless"]).code(0);
+    folder.run(&["check"]).code(0).says("2 models: 2 passed");
+    let whole = serde_yaml::from_str::<serde_json::Value>(sample).unwrap();
+    let validator = jsonschema::validator_for(&lwstat::check::file::schema().to_value()).unwrap();
+    assert!(validator.is_valid(&whole));
 }
 
 /// The schema for editors takes what the program takes, and says where a key is misspelt.

@@ -40,6 +40,8 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// Entries that name no model, with their lines.
     pub missing: Vec<(u64, Error)>,
+    /// Sizes of the defaults, which some model must have, with line and column.
+    pub default_dims: Vec<(String, u64, u64)>,
 }
 
 /// A model to check.
@@ -169,6 +171,7 @@ impl Config {
         }
         self.targets.retain(|target| only.contains(&target.key));
         self.missing.clear();
+        self.default_dims.clear();
         Ok(())
     }
 }
@@ -183,12 +186,15 @@ pub fn read(path: &Path) -> Result<Config> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let file: File = crate::yaml::parse(&text, &label, "configuration of lwstat check")?;
+    let placed =
+        |(name, _): &(Spanned<String>, u32)| (name.value.clone(), name.referenced.line(), name.referenced.column());
     let mut reader = Reader { folder, gauges: gauges(), devices: BTreeMap::new() };
     let mut config = Config {
         path: label.clone(),
         baseline: folder.join(file.baseline.as_deref().unwrap_or(BASELINE)),
         targets: Vec::new(),
         missing: Vec::new(),
+        default_dims: file.defaults.dims.0.iter().map(placed).collect(),
     };
     reader.targets(&file, &mut config).map_err(|error| error.in_file(&label))?;
     Ok(config)

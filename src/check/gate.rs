@@ -146,10 +146,17 @@ fn each(
         }
     }
     let mut absent = Vec::new();
-    for (name, is_used) in used {
-        if all_seen.load(Ordering::Relaxed) && !is_used.into_inner() {
-            let message = format!("defaults: dims: no model has a free dimension \"{name}\"");
-            absent.push(Finding { file: config.path.clone(), ..input(&message) });
+    for (name, line, column) in &config.default_dims {
+        let is_used = used.get(&**name).is_some_and(|used| used.load(Ordering::Relaxed));
+        if all_seen.load(Ordering::Relaxed) && !is_used {
+            let message =
+                format!("line {line}, column {column}: dims of the defaults: no model has a free dimension \"{name}\"");
+            absent.push(Finding {
+                file: config.path.clone(),
+                line: *line,
+                way_on: "take it out, or give it the name that lwstat MODEL shows".to_string(),
+                ..input(&message)
+            });
         }
     }
     Ok((models, absent))
