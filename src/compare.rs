@@ -96,7 +96,10 @@ fn directory(path: &Path, label: &str) -> Vec<Source> {
                 let reason = error.io_error().map_or_else(|| error.to_string(), crate::model::sentence);
                 unread.push(Err(Error::new(reason).in_file(&place)));
             }
-            Ok(entry) if entry.file_type().is_file() && entry.path().extension().is_some_and(|of| of == "onnx") => {
+            Ok(entry)
+                if entry.file_type().is_file()
+                    && entry.path().extension().is_some_and(|of| of.eq_ignore_ascii_case("onnx")) =>
+            {
                 files.push(entry.into_path());
             }
             Ok(_) => {}

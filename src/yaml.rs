@@ -24,8 +24,43 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str, path: &str, what: &str) -> 
             None => words,
         };
         let hint = misspelt(&words).unwrap_or_default();
+        let given = error.location().map(|place| given(text, place.line(), place.column())).unwrap_or_default();
+        let words = plain(&words, given);
         Error::new(format!("it is no {what}: {words}{hint}")).in_file(path)
     })
+}
+
+/// What a file should have where the library says what its parser did.
+const PLAIN: &[(&str, &str)] = &[
+    ("expected mapping start", "a map such as {key: value} is expected"),
+    ("expected sequence start", "a list such as [GIVEN] is expected"),
+    ("invalid floating point", "a plain number such as 1.5 is expected, without a unit,"),
+    ("invalid u32", "a whole number such as 1 is expected"),
+    ("invalid u64", "a whole number such as 1 is expected"),
+    ("invalid i64", "a whole number such as 1 is expected"),
+    ("invalid boolean", "true or false is expected"),
+    ("expected string scalar", "a word or a number is expected"),
+    ("externally tagged enum expected scalar or mapping", "a word is expected"),
+    ("cannot deserialize null into string; use Option<String>", "a value is expected"),
+    ("tabs disallowed within this context (block indentation)", "spaces are expected, no tab,"),
+    ("alias references unknown anchor", "quotes are expected around what begins with *,"),
+    ("duplicate mapping key:", "it has twice the key"),
+    ("unexpected end of input", "it is empty or ends too early,"),
+];
+
+/// The library's words in those of who writes the file; `given` is what stands at the place.
+fn plain(words: &str, given: &str) -> String {
+    let given = if given.is_empty() { "a, b" } else { given };
+    let said = PLAIN.iter().find(|(parser, _)| words.starts_with(parser));
+    said.map_or_else(|| words.to_string(), |(parser, plain)| words.replacen(parser, &plain.replace("GIVEN", given), 1))
+}
+
+/// The word that stands at a place, counted from 1; empty where it is no plain one.
+fn given(text: &str, line: u64, column: u64) -> &str {
+    let line = text.lines().nth((line as usize).saturating_sub(1)).unwrap_or_default();
+    let start = line.char_indices().nth((column as usize).saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    let word = line[start..].split(['#', ',', '}', ']']).next().unwrap_or_default().trim();
+    if word.contains([':', '{', '[', '"', '\'']) || ["null", "~", "-"].contains(&word) { "" } else { word }
 }
 
 /// The first line with a mark that git leaves where two sides changed the same, counted from 1.
@@ -42,7 +77,7 @@ fn misspelt(words: &str) -> Option<String> {
     Some(did_you_mean(word, known))
 }
 
-/// A map in the order of the file.
+/// A map in the order of the file; nothing is an empty one.
 #[derive(Clone)]
 pub(crate) struct Ordered<T>(pub(crate) Vec<(Spanned<String>, T)>);
 
@@ -62,6 +97,18 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
                 f.write_str("a map")
             }
 
+            fn visit_none<E>(self) -> std::result::Result<Ordered<T>, E> {
+                Ok(Ordered::default())
+            }
+
+            fn visit_unit<E>(self) -> std::result::Result<Ordered<T>, E> {
+                Ok(Ordered::default())
+            }
+
+            fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<Ordered<T>, D::Error> {
+                inner.deserialize_map(self)
+            }
+
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Ordered<T>, M::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
@@ -70,6 +117,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
                 Ok(Ordered(entries))
             }
         }
-        deserializer.deserialize_map(Entries(PhantomData))
+        deserializer.deserialize_option(Entries(PhantomData))
     }
 }

@@ -238,7 +238,7 @@ fn what_cannot_be_judged_exits_2() {
         (entry("limits: {macs: -1 %}"), "it says how much more is allowed, write +0 or +1 %"),
         (entry("warn: {limits: {macs: +1 KiB}}"), "line 3, column 27:"),
         (entry("device: stm32"), "there is no device \"stm32\""),
-        (entry("budget: {roofline_ms: 3 ms}"), "roofline_ms is the time on a device: give device"),
+        (entry("budget: {roofline_ms: 3 ms}"), "line 3, column 14: roofline_ms is the time on a device: give device"),
         (entry("deny: [G5]"), "there is no guideline \"G5\""),
         (entry("from: 101"), "write 0 to 100"),
         (entry("coverage: all"), "at line 3"),
@@ -266,6 +266,33 @@ fn what_cannot_be_judged_exits_2() {
         ("models: [{path: 'n*.onnx', name: n}, {path: 'o*.onnx', name: n}]".into(), "is a model of line 1 already"),
         ("models: [{path: '*.onnx', name: n}]".into(), "a name is for one model"),
         ("model: []".into(), "did you mean \"models\"?"),
+        // What to write, and not what a parser met.
+        (String::new(), "it names no models: lwstat init --force writes an entry"),
+        ("# nothing\n".into(), "it names no models: lwstat init --force writes an entry"),
+        ("net.onnx".into(), "a map such as {key: value} is expected at line 1, column 1"),
+        ("models: net.onnx".into(), "a list such as [net.onnx] is expected at line 1, column 9"),
+        ("models: null".into(), "a list such as [a, b] is expected"),
+        ("models: [{path: *.onnx}]".into(), "quotes are expected around what begins with *, at line 1, column 17"),
+        ("models:\n\t- path: a".into(), "spaces are expected, no tab, at line 2"),
+        ("models: []\n<<<<<<< HEAD\n".into(), "line 2: it holds marks of a merge conflict: resolve it"),
+        ("baseline: ''\nmodels: [{path: net.onnx}]".into(), "line 1, column 11: the path is empty: name the baseline"),
+        (entry("path: other.onnx"), "it has twice the key path at line 3, column 5"),
+        (entry("deny: G2"), "a list such as [G2] is expected at line 3, column 11"),
+        (entry("from: 5 %"), "a plain number such as 1.5 is expected, without a unit, at line 3, column 11"),
+        (entry("dims: {n: x}"), "a whole number such as 1 is expected at line 3, column 15"),
+        (entry("budget: {macs: [3]}"), "a word or a number is expected at line 3, column 20"),
+        (entry("coverage: [exact]"), "a word is expected at line 3, column 15"),
+        (entry("name: ''"), "line 3, column 11: the name is empty: name the model, or leave it out"),
+        (
+            entry("limits: {macs: 1.05}"),
+            "line 3, column 20: \"1.05\" is no limit: it is by how much macs may grow, write +5 %",
+        ),
+        (entry("budget: {macs: 1.5}"), "line 3, column 20: \"1.5\" is a fraction"),
+        (
+            entry("budget: {latency: 5 ms}"),
+            "line 3, column 14: a latency is limited by its ratio to another model's: write",
+        ),
+        (entry("limits: {latency_ms: +0}"), "write latency: {against: MODEL, most: 1.1} beside budget and limits"),
         ("models: {".into(), "it is no configuration of lwstat check"),
     ] {
         let folder = Folder::new();
@@ -301,6 +328,15 @@ fn a_baseline_that_does_not_fit_exits_2() {
         (good.replace("net.onnx", "old.onnx"), "it has limits, but the baseline has no entry for it"),
         (good.replace("\"macs\": ", "\"mocs\": "), "the baseline has no such number"),
         (good.replace("\"blocks\": [", "\"blocks\": [5, "), "the entry of \"net.onnx\" cannot be read"),
+        // The line is the file's: "macs" is the second total of the first model.
+        (
+            good.replace("\"macs\": 131072,\n", "\"macs\": [],\n"),
+            "lwstat.baseline.json: line 8: the entry of \"net.onnx\" cannot be read: [] is no number for macs; take the",
+        ),
+        (
+            good.replace("\"macs\": 131072,\n", "\"macs\": \"abc\",\n"),
+            "lwstat.baseline.json: its entry in the baseline has \"abc\" for macs, which is no count",
+        ),
     ] {
         folder.write("lwstat.baseline.json", &baseline);
         folder.run(&["check"]).code(2).says(said);
@@ -405,6 +441,10 @@ fn defaults_hold_where_entries_do_not_say_otherwise() {
         ("[{path: '*.onnx', budget: {macs: 10 M}}]", 0, "2 passed"),
         ("[{path: '*.onnx', budget: {macs: null}}]", 0, "2 passed"),
         ("[{path: '*.onnx', budget: {macs: }}]", 0, "2 passed"),
+        // An empty map, or nothing, says nothing; null for one word takes back what was said.
+        ("[{path: '*.onnx', budget: null, limits: , warn: , dims: ~, inputs: null}]", 1, "1 passed, 1 failed"),
+        ("[{path: a.onnx, device: stm32h743, deny: [all]}]", 1, "is not kept"),
+        ("[{path: a.onnx, device: null, deny: null}]", 0, "1 passed"),
         // What an entry names is no part of another's pattern.
         ("[{path: '*.onnx'}, {path: b.onnx, budget: {macs: 10 M}}]", 0, "2 passed"),
         ("[{path: .}, {path: ./b.onnx, budget: {macs: 10 M}}]", 0, "2 passed"),
@@ -447,6 +487,34 @@ fn bless_refuses_what_no_baseline_can_allow() {
     folder.run(&["bless", "b.onnx"]).code(0).says("1 model accepted");
     folder.run(&["check"]).code(0).says("baseline: 1 model; lwstat bless");
     folder.run(&["bless", "c.onnx"]).code(2).says("has no model \"c.onnx\"").says("it has a.onnx, b.onnx");
+}
+
+/// Once it is accepted, a limit can be judged.
+#[test]
+fn bless_refuses_what_check_cannot_judge() {
+    let folder = Folder::new();
+    folder.model(
+        "net.onnx",
+        "in x f32[a,8]; in y f32[b,8]; c=Concat x y -> j axis=0; r=Relu j -> z; s=Relu x -> w; out z w",
+    );
+    for (rest, said) in [
+        ("limits: {macs: +0}", None),
+        ("dims: {a: 1, b: 2}, limits: {peak_activation_bytes: +0}", None),
+        ("limits: {peak_activation_bytes: +0}", Some("give the entry dims: {a: 1, b: 1}")),
+        ("warn: {limits: {peak_activation_bytes: +0}}", Some("give the entry dims: {a: 1, b: 1}")),
+    ] {
+        folder.write("lwstat.yaml", format!("models: [{{path: net.onnx, {rest}}}]"));
+        match said {
+            None => {
+                folder.run(&["bless"]).code(0);
+                folder.run(&["check"]).code(0);
+            }
+            Some(said) => {
+                let sentence = folder.run(&["bless", "--force"]).code(2).says(said).stderr.clone();
+                folder.run(&["check"]).code(2).says(&sentence);
+            }
+        }
+    }
 }
 
 /// Of one model: no other entry changes, though its model is gone, so that no deletion passes.
@@ -576,6 +644,20 @@ fn init_writes_what_check_reads() {
     assert_eq!(folder.read("lwstat.yaml"), config);
     folder.run(&["init", "--force", "nets/c.onnx"]).code(0);
     assert!(!folder.read("lwstat.yaml").contains("a b.onnx"));
+    // What cannot be looked into is no reason to leave out the others.
+    let odd = Folder::new();
+    odd.model("NET.ONNX", &net([8, 8, 8, 8]));
+    odd.model("one.onnx", "in x f32[n,8]; c=Reshape x s -> z; init s i64[2]{16,2}; out z");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("gone.onnx", odd.path("dangling.onnx")).unwrap();
+    let init = odd.run(&["init"]);
+    init.code(0).says("lwstat.yaml: 1 model, without 1 model");
+    if cfg!(unix) {
+        init.says("dangling.onnx: no such file or directory");
+    }
+    let config = odd.read("lwstat.yaml");
+    assert!(config.contains("- path: NET.ONNX\n"), "{config}");
+    assert!(config.contains("one.onnx: with its free dimensions (n) at 1: "), "{config}");
     let empty = Folder::new();
     empty.run(&["init"]).code(2).says("there is no .onnx file in this directory");
     assert!(!empty.path("lwstat.yaml").exists());
@@ -615,6 +697,13 @@ fn configurations_follow_the_schema() {
     for (text, valid) in [
         (&*own, true),
         (full, true),
+        ("defaults:\nmodels: [{path: a, budget: , limits: null, warn: , dims: , deny: null, device: null}]", true),
+        ("models: [{path: a, deny: [G5]}]", false),
+        ("models: [{path: a, deny: [G1, all], from: 100}]", true),
+        ("models: [{path: a, from: 101}]", false),
+        ("models: [{path: a, from: -1}]", false),
+        ("models: [{path: a, latency: {against: r, most: 0}}]", false),
+        ("models: [{path: a, budget: {latency_ms: 3 ms}}]", false),
         ("models: [{path: a, budget: {mcas: 3}}]", false),
         ("models: [{path: a, bugdet: {macs: 3}}]", false),
         ("models: [{budget: {macs: 3}}]", false),

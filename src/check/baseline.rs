@@ -1,13 +1,15 @@
 //! The baseline, `lwstat.baseline.json`: the numbers that were last accepted, a line a total and a line a block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Value, json};
 
 use super::blocks::{Block, blocks};
 use super::limits::gauges;
@@ -59,7 +61,7 @@ pub struct Entry {
 #[serde(deny_unknown_fields)]
 struct Stored {
     inputs: Vec<Input>,
-    totals: Map<String, Value>,
+    totals: Totals,
     /// Totals that are lower bounds, and those that are upper bounds.
     #[serde(default)]
     at_least: Vec<String>,
@@ -72,7 +74,7 @@ struct Stored {
 #[serde(deny_unknown_fields)]
 struct Input {
     dtype: Option<String>,
-    shape: Option<Vec<Value>>,
+    shape: Option<Vec<Count>>,
 }
 
 #[derive(Deserialize)]
@@ -82,7 +84,56 @@ struct StoredBlock {
     #[serde(default)]
     branches: Vec<String>,
     #[serde(flatten)]
-    counts: Map<String, Value>,
+    counts: BTreeMap<String, Option<Count>>,
+}
+
+/// A number, or a formula.
+struct Count(Dim);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Count, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        dim(&value).map(Count).ok_or_else(|| D::Error::custom(format!("{value} is no count")))
+    }
+}
+
+/// Numbers by place among the gauges.
+struct Totals(Vec<Option<Number>>);
+
+impl<'de> Deserialize<'de> for Totals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Totals, D::Error> {
+        let values = deserializer.deserialize_map(TotalsVisitor)?;
+        Ok(Totals(values))
+    }
+}
+
+struct TotalsVisitor;
+
+impl<'de> Visitor<'de> for TotalsVisitor {
+    type Value = Vec<Option<Number>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of totals")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Self::Value, M::Error> {
+        let gauges = gauges();
+        let mut numbers = vec![None; gauges.len()];
+        while let Some(key) = map.next_key::<String>()? {
+            let value: Value = map.next_value()?;
+            let Some(at) = gauges.iter().position(|gauge| gauge.key == key) else { continue };
+            let bound = Bound::Exact;
+            numbers[at] = match gauges[at].unit {
+                _ if value.is_null() => continue,
+                Unit::Milliseconds | Unit::Share => value.as_f64().map(|value| Number::Real { value, bound }),
+                _ => dim(&value).map(|count| Number::Count { count, bound }),
+            };
+            if numbers[at].is_none() {
+                return Err(M::Error::custom(format!("{value} is no number for {key}")));
+            }
+        }
+        Ok(numbers)
+    }
 }
 
 impl Baseline {
@@ -130,6 +181,14 @@ impl Baseline {
     /// A model's entry as [`Entry::text`] writes it; `None` where it has none.
     pub fn text(&self, key: &str) -> Result<Option<String>> {
         let Some(range) = self.entries.get(key) else { return Ok(None) };
+        let text = self.part(range.clone())?;
+        // The colon stands before it, and what ends a number may stand behind it.
+        let entry = text.find('{').zip(text.rfind('}')).and_then(|(start, end)| text.get(start..=end));
+        Ok(Some(entry.unwrap_or(&text).to_string()))
+    }
+
+    /// A part of the file.
+    fn part(&self, range: Range<u64>) -> Result<String> {
         let read = || {
             let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
             source.seek(SeekFrom::Start(range.start))?;
@@ -137,55 +196,61 @@ impl Baseline {
             source.by_ref().take(range.end - range.start).read_to_string(&mut text)?;
             Ok(text)
         };
-        let text = read().map_err(|error: std::io::Error| Error::new(sentence(&error)).in_file(&self.path))?;
-        // The colon stands before it, and what ends a number may stand behind it.
-        let entry = text.find('{').zip(text.rfind('}')).and_then(|(start, end)| text.get(start..=end));
-        Ok(Some(entry.unwrap_or(&text).to_string()))
+        read().map_err(|error: std::io::Error| Error::new(sentence(&error)).in_file(&self.path))
+    }
+
+    /// The lines that stand before a model's entry.
+    fn lines_before(&self, key: &str) -> Result<usize> {
+        let Some(range) = self.entries.get(key) else { return Ok(0) };
+        let text = self.part(0..range.end)?;
+        let behind_key = text.get(range.start as usize..).unwrap_or_default();
+        let start = range.start as usize + behind_key.find('{').unwrap_or_default();
+        Ok(text.bytes().take(start).filter(|byte| *byte == b'\n').count())
     }
 
     /// A model's entry; `None` where it has none.
     pub fn entry(&self, key: &str) -> Result<Option<Entry>> {
         let Some(text) = self.text(key)? else { return Ok(None) };
-        let fail = |reason: String| {
-            let way_on = "run lwstat bless to write it anew";
-            Error::new(format!("the entry of \"{key}\" cannot be read: {reason}; {way_on}")).in_file(&self.path)
+        let stored: Stored = match serde_json::from_str(&text) {
+            Ok(stored) => stored,
+            Err(error) => {
+                let words = error.to_string();
+                let place = format!(" at line {} column {}", error.line(), error.column());
+                let (reason, line) = (words.strip_suffix(&place).unwrap_or(&words), error.line());
+                let line = self.lines_before(key)? + line;
+                let way_on = "take the file of the last commit, or run lwstat bless to write it anew";
+                let reason = format!("line {line}: the entry of \"{key}\" cannot be read: {reason}; {way_on}");
+                return Err(Error::new(reason).in_file(&self.path));
+            }
         };
-        let stored: Stored = serde_json::from_str(&text).map_err(|error| fail(error.to_string()))?;
-        let dim = |value: &Value| dim(value).ok_or_else(|| fail(format!("{value} is no count")));
-        let mut inputs = Vec::new();
-        for input in stored.inputs {
-            let shape = input.shape.map(|shape| shape.iter().map(&dim).collect::<Result<Vec<_>>>()).transpose()?;
-            let dtype = input.dtype.as_deref().and_then(DType::named).map(DType::name);
-            inputs.push(TensorType { name: "".into(), dtype, shape });
-        }
-        let dim = |value: &Value| dim(value).map(|dim| sizes::read_back(&dim, &inputs));
+        let input = |input: Input| TensorType {
+            name: "".into(),
+            dtype: input.dtype.as_deref().and_then(DType::named).map(DType::name),
+            shape: input.shape.map(|shape| shape.into_iter().map(|Count(size)| size).collect()),
+        };
+        let inputs: Vec<TensorType> = stored.inputs.into_iter().map(input).collect();
+        let read_back = |dim: &Dim| sizes::read_back(dim, &inputs);
         let bound = |gauge: &Column| match () {
             () if stored.at_least.contains(&gauge.key) => Bound::AtLeast,
             () if stored.at_most.contains(&gauge.key) => Bound::AtMost,
             () => Bound::Exact,
         };
-        let number = |gauge: &Column| match stored.totals.get(&gauge.key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) if matches!(gauge.unit, Unit::Milliseconds | Unit::Share) => match value.as_f64() {
-                Some(value) => Ok(Some(Number::Real { value, bound: bound(gauge) })),
-                None => Err(fail(format!("{value} is no number"))),
-            },
-            Some(value) => dim(value).map(|count| Some(Number::Count { count, bound: bound(gauge) })),
+        let number = |(gauge, number): (&Column, Option<Number>)| match number? {
+            Number::Real { value, .. } => Some(Number::Real { value, bound: bound(gauge) }),
+            number => Some(Number::Count { count: read_back(&number.dim()?), bound: bound(gauge) }),
         };
-        let numbers = gauges().iter().map(number).collect::<Result<_>>()?;
+        let numbers = gauges().iter().zip(stored.totals.0).map(number).collect();
         let block = |stored: StoredBlock| {
             let mut counts = Counts::zero();
             for (metric, count) in METRICS.iter().zip(&mut counts.0) {
-                match stored.counts.get(metric.key) {
-                    None => {}
-                    Some(Value::Null) => *count = None,
-                    Some(value) => *count = Some(dim(value)?),
+                if let Some(stored) = stored.counts.get(metric.key) {
+                    *count = stored.as_ref().map(|Count(stored)| read_back(stored));
                 }
             }
             let StoredBlock { block: name, nodes, branches, .. } = stored;
-            Ok(Block { name, nodes, branches, counts, node: String::new() })
+            Block { name, nodes, branches, counts, node: String::new() }
         };
-        let blocks = stored.blocks.into_iter().map(block).collect::<Result<_>>()?;
+        let blocks = stored.blocks.into_iter().map(block).collect();
         Ok(Some(Entry { numbers, blocks, inputs }))
     }
 }
@@ -222,6 +287,16 @@ impl Entry {
         };
         let numbers = numbers.into_iter().map(|value| value.map(number)).collect();
         Entry { inputs: report.model.inputs.clone(), numbers, blocks: blocks(report, &named) }
+    }
+
+    /// Whether a number has a size that neither inputs nor blocks have: no account gave it.
+    pub(super) fn strays(&self, number: &Number) -> bool {
+        let (mut known, mut own) = (BTreeSet::new(), BTreeSet::new());
+        let shapes = self.inputs.iter().filter_map(|input| input.shape.as_ref()).flatten();
+        let counts = self.blocks.iter().flat_map(|block| block.counts.0.iter().flatten());
+        shapes.chain(counts).for_each(|dim| dim.symbols(&mut known));
+        number.dim().iter().for_each(|dim| dim.symbols(&mut own));
+        !own.is_subset(&known)
     }
 
     /// The entry as the file has it: a line a total and a line a block, zeros of blocks left out, and which totals are

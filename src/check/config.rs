@@ -29,6 +29,9 @@ pub const FILE: &str = "lwstat.yaml";
 /// The name of a baseline.
 pub const BASELINE: &str = "lwstat.baseline.json";
 
+/// The word for all guidelines.
+pub(super) const ALL: &str = "all";
+
 /// A configuration, its models found.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -176,6 +179,8 @@ impl Config {
     }
 }
 
+const NO_MODELS: &str = "it names no models: lwstat init --force writes an entry for each that it finds";
+
 /// So many models are listed where one is misspelt.
 const LISTED: usize = 20;
 
@@ -185,13 +190,20 @@ pub fn read(path: &Path) -> Result<Config> {
     let label = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| Error::new(sentence(&error)).in_file(&label))?;
     let folder = path.parent().unwrap_or(Path::new(""));
+    if text.lines().all(|line| line.trim().is_empty() || line.trim().starts_with('#')) {
+        return Err(Error::new(NO_MODELS).in_file(&label));
+    }
     let file: File = crate::yaml::parse(&text, &label, "configuration of lwstat check")?;
     let placed =
         |(name, _): &(Spanned<String>, u32)| (name.value.clone(), name.referenced.line(), name.referenced.column());
     let mut reader = Reader { folder, gauges: gauges(), devices: BTreeMap::new() };
+    if let Some(place) = file.baseline.as_ref().filter(|path| path.value.is_empty()) {
+        return Err(at(place, "the path is empty: name the baseline, or leave it out").in_file(&label));
+    }
+    let baseline = file.baseline.as_ref().map_or(BASELINE, |path| &path.value);
     let mut config = Config {
         path: label.clone(),
-        baseline: folder.join(file.baseline.as_deref().unwrap_or(BASELINE)),
+        baseline: folder.join(baseline),
         targets: Vec::new(),
         missing: Vec::new(),
         default_dims: file.defaults.dims.0.iter().map(placed).collect(),
@@ -228,6 +240,9 @@ impl Reader<'_> {
             if place.value.is_empty() {
                 return Err(at(place, "the path is empty: name a model, a directory or a pattern"));
             }
+            if let Some(name) = entry.value.name.as_ref().filter(|name| name.value.trim().is_empty()) {
+                return Err(at(name, "the name is empty: name the model, or leave it out"));
+            }
             let many = self.is_many(&place.value);
             let (mut found, mut left_out) = (0, 0);
             for source in sources(&[self.joined(&place.value)]) {
@@ -247,7 +262,8 @@ impl Reader<'_> {
                 if many && entry.value.name.is_some() && found > 1 {
                     return Err(at(place, "a name is for one model, the path matches several: leave it out"));
                 }
-                let key = entry.value.name.clone().unwrap_or_else(|| self.key(&path));
+                let name = entry.value.name.as_ref().map(|name| name.value.clone());
+                let key = name.unwrap_or_else(|| self.key(&path));
                 if let Some(other) = keys.insert(key.clone(), line) {
                     let reason =
                         format!("\"{key}\" is a model of line {other} already: give one of the entries a name");
@@ -260,7 +276,7 @@ impl Reader<'_> {
             }
         }
         if config.targets.is_empty() && config.missing.is_empty() {
-            return Err(Error::new("it names no models: lwstat init --force writes an entry for each that it finds"));
+            return Err(Error::new(NO_MODELS));
         }
         Ok(())
     }
@@ -300,17 +316,17 @@ impl Reader<'_> {
         self.pace(&entry.latency, &mut rules.fail.pace)?;
         self.pace(&entry.warn.latency, &mut rules.warn.pace)?;
         if let Some(name) = &entry.device {
-            rules.device = Some(self.device(name)?);
+            rules.device = name.as_ref().map(|name| self.device(name)).transpose()?;
         }
         if let Some(names) = &entry.deny {
             rules.deny = Vec::new();
-            for name in names {
+            for name in names.iter().flatten() {
                 match RULES.iter().position(|rule| rule.id == name.value) {
                     Some(rule) if !rules.deny.contains(&rule) => rules.deny.push(rule),
                     Some(_) => {}
-                    None if name.value == "all" => rules.deny = (0..RULES.len()).collect(),
+                    None if name.value == ALL => rules.deny = (0..RULES.len()).collect(),
                     None => {
-                        let ids = || RULES.iter().map(|rule| rule.id).chain(["all"]);
+                        let ids = || RULES.iter().map(|rule| rule.id).chain([ALL]);
                         let hint = did_you_mean(&name.value, ids());
                         let ids = ids().collect::<Vec<_>>().join(", ");
                         return Err(at(
@@ -332,14 +348,14 @@ impl Reader<'_> {
         rules.network = entry.network.clone().or(rules.network);
         let tiers = [&rules.fail, &rules.warn];
         let mut used = tiers.iter().flat_map(|tier| {
-            let budget = tier.budget.iter().map(|allowed| (allowed.gauge, allowed.line));
-            budget.chain(tier.limits.iter().map(|allowed| (allowed.gauge, allowed.line)))
+            let budget = tier.budget.iter().map(|allowed| (allowed.gauge, allowed.line, allowed.column));
+            budget.chain(tier.limits.iter().map(|allowed| (allowed.gauge, allowed.line, allowed.column)))
         });
-        match used.find(|(gauge, _)| self.gauges[*gauge].needs == Needs::Device && rules.device.is_none()) {
+        match used.find(|(gauge, ..)| self.gauges[*gauge].needs == Needs::Device && rules.device.is_none()) {
             // The entries may name the device.
-            Some((gauge, line)) if !entry.path.value.is_empty() => {
-                let key = &self.gauges[gauge].key;
-                Err(Error::new(format!("line {line}: {key} is the time on a device: give device, see lwstat devices")))
+            Some((gauge, line, column)) if !entry.path.value.is_empty() => {
+                let reason = "is the time on a device: give device, see lwstat devices";
+                Err(Error::new(format!("line {line}, column {column}: {} {reason}", self.gauges[gauge].key)))
             }
             _ => Ok(rules),
         }
@@ -393,8 +409,8 @@ impl Reader<'_> {
             into.retain(|allowed| allowed.gauge != place);
             if let Some(text) = text {
                 let most = parse(&text.value, column).map_err(|reason| at(text, reason))?;
-                let line = key.referenced.line();
-                into.push(Allowed { gauge: place, most, text: text.value.trim().into(), line });
+                let (line, column) = (key.referenced.line(), key.referenced.column());
+                into.push(Allowed { gauge: place, most, text: text.value.trim().into(), line, column });
             }
         }
         into.sort_by_key(|allowed| allowed.gauge);

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_yaml::Spanned;
 
-use super::config::{Coverage, Figures};
+use super::config::{ALL, Coverage, Figures};
 use super::limits::gauges;
 use crate::columns::{Column, Unit};
+use crate::guidelines::RULES;
 use crate::yaml::Ordered;
 
 /// Models, and what is allowed to each in a pull request.
@@ -17,9 +18,11 @@ use crate::yaml::Ordered;
 #[schemars(title = "lwstat.yaml")]
 pub(super) struct File {
     /// The baseline, from the folder of this file; by default lwstat.baseline.json.
-    pub(super) baseline: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) baseline: Option<Spanned<String>>,
     /// What holds for all models where their entries do not say otherwise, key by key.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<Allowance>")]
     pub(super) defaults: Allowance,
     /// The models.
     #[schemars(with = "Vec<Entry>")]
@@ -35,17 +38,18 @@ pub(super) struct Entry {
     #[schemars(with = "String")]
     pub(super) path: Spanned<String>,
     /// What the baseline and reports call the model; by default its path: tells entries of the same file apart.
-    pub(super) name: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub(super) name: Option<Spanned<String>>,
     /// Shapes of inputs.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>")]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub(super) inputs: Ordered<Spanned<String>>,
     /// The network whose published figures must hold; by default that of the file's name.
     #[serde(rename = "as")]
     pub(super) network: Option<String>,
     /// Sizes of free dimensions.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, u64>")]
+    #[schemars(with = "Option<BTreeMap<String, u32>>")]
     pub(super) dims: Ordered<u32>,
     /// The most that numbers may be.
     #[serde(default)]
@@ -61,16 +65,20 @@ pub(super) struct Entry {
     #[schemars(with = "Option<Latency>")]
     pub(super) latency: Option<Option<Latency>>,
     /// Budgets and limits that warn and do not fail.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<Warn>")]
     pub(super) warn: Warn,
-    /// A device that the model must fit: a name of `lwstat devices`, or a file from the folder of this file.
+    /// A device that the model must fit: a name of `lwstat devices`, or a file from the folder of this file; null takes
+    /// back what the defaults say.
+    #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<String>")]
-    pub(super) device: Option<Spanned<String>>,
-    /// Guidelines that must be kept: G1, G2, G3, G4 or all.
-    #[schemars(with = "Option<Vec<String>>")]
-    pub(super) deny: Option<Vec<Spanned<String>>>,
+    pub(super) device: Option<Option<Spanned<String>>>,
+    /// Guidelines that must be kept: G1, G2, G3, G4 or all; null takes back what the defaults say.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(schema_with = "deny_schema")]
+    pub(super) deny: Option<Option<Vec<Spanned<String>>>>,
     /// Share of the memory access, in per cent, from which a denied guideline's findings count; by default 0.
-    #[schemars(with = "Option<f64>")]
+    #[schemars(with = "Option<f64>", range(min = 0, max = 100))]
     pub(super) from: Option<Spanned<f64>>,
     /// How well the cost must be known; by default bounded.
     pub(super) coverage: Option<Coverage>,
@@ -84,7 +92,7 @@ pub(super) struct Entry {
 pub(super) struct Allowance {
     /// Sizes of free dimensions, where a model has them.
     #[serde(default)]
-    #[schemars(with = "BTreeMap<String, u64>")]
+    #[schemars(with = "Option<BTreeMap<String, u32>>")]
     pub(super) dims: Ordered<u32>,
     /// The most that numbers may be.
     #[serde(default)]
@@ -100,16 +108,19 @@ pub(super) struct Allowance {
     #[schemars(with = "Option<Latency>")]
     pub(super) latency: Option<Option<Latency>>,
     /// Budgets and limits that warn and do not fail.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    #[schemars(with = "Option<Warn>")]
     pub(super) warn: Warn,
     /// A device that the models must fit.
+    #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Option<String>")]
-    pub(super) device: Option<Spanned<String>>,
+    pub(super) device: Option<Option<Spanned<String>>>,
     /// Guidelines that must be kept: G1, G2, G3, G4 or all.
-    #[schemars(with = "Option<Vec<String>>")]
-    pub(super) deny: Option<Vec<Spanned<String>>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(schema_with = "deny_schema")]
+    pub(super) deny: Option<Option<Vec<Spanned<String>>>>,
     /// Share of the memory access, in per cent, from which a denied guideline's findings count; by default 0.
-    #[schemars(with = "Option<f64>")]
+    #[schemars(with = "Option<f64>", range(min = 0, max = 100))]
     pub(super) from: Option<Spanned<f64>>,
     /// How well the cost must be known; by default bounded.
     pub(super) coverage: Option<Coverage>,
@@ -143,7 +154,7 @@ pub(super) struct Latency {
     #[schemars(with = "String")]
     pub(super) against: Spanned<String>,
     /// How many times as long as the other it may take.
-    #[schemars(with = "f64")]
+    #[schemars(with = "f64", extend("exclusiveMinimum" = 0))]
     pub(super) most: Spanned<f64>,
     /// Threads inside a node's kernels; by default 1.
     #[schemars(with = "Option<u32>", range(min = 1, max = 1024))]
@@ -154,8 +165,19 @@ pub(super) struct Latency {
 }
 
 /// What is there, though it be null.
-fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Latency>>, D::Error> {
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// Null is as if it were not there.
+fn or_default<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Guidelines, or all.
+fn deny_schema(_: &mut SchemaGenerator) -> Schema {
+    let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).chain([ALL]).collect();
+    json_schema!({"type": ["array", "null"], "items": {"enum": ids}})
 }
 
 fn budget_schema(_: &mut SchemaGenerator) -> Schema {
@@ -182,7 +204,7 @@ fn keyed(form: &dyn Fn(&Column) -> &'static str) -> Schema {
         (gauge.key.clone(), schema)
     };
     let properties: serde_json::Map<_, _> = gauges().iter().map(property).collect();
-    json_schema!({"type": "object", "properties": properties, "additionalProperties": false})
+    json_schema!({"type": ["object", "null"], "properties": properties, "additionalProperties": false})
 }
 
 /// The schema of a configuration, for editors.

@@ -290,7 +290,7 @@ impl Gate<'_> {
         self.guidelines(seen, &mut checked.findings);
         self.figures(seen, &mut checked.findings);
         if self.bless {
-            return;
+            return self.limitable(seen, &mut checked.findings);
         }
         let base = match self.question.baseline.map(|baseline| baseline.entry(&self.target.key)).transpose() {
             Ok(base) => base.flatten(),

@@ -9,15 +9,24 @@ use crate::dim::Dim;
 use crate::nearest::did_you_mean;
 use crate::quantity::{Kind, Quantity};
 
+/// What is measured, not counted.
+const MEASURED: &str = "latency_ms";
+
 /// The columns that budgets and limits can be on: numbers that are counted, of which less is better.
 pub fn gauges() -> Vec<Column> {
-    let counted = |column: &Column| column.better == Better::Lower && column.needs != Needs::Figures;
+    let counted =
+        |column: &Column| column.better == Better::Lower && column.needs != Needs::Figures && column.key != MEASURED;
     columns::all().into_iter().filter(counted).collect()
 }
 
 /// The gauge of this key, or why there is none.
 pub fn gauge<'g>(gauges: &'g [Column], key: &str) -> std::result::Result<&'g Column, String> {
     gauges.iter().find(|gauge| gauge.key == key).ok_or_else(|| {
+        if [MEASURED, "latency"].contains(&key) {
+            return "a latency is limited by its ratio to another model's: \
+                    write latency: {against: MODEL, most: 1.1} beside budget and limits"
+                .to_string();
+        }
         if columns::all().iter().any(|column| column.key == key) {
             return format!("\"{key}\" cannot be limited: only what is counted and better where it is less can be");
         }
@@ -56,6 +65,8 @@ pub struct Allowed<T> {
     pub text: Arc<str>,
     /// The line of the file.
     pub line: u64,
+    /// The column.
+    pub column: u64,
 }
 
 /// What comes of a comparison.
@@ -93,6 +104,9 @@ impl Amount {
             Unit::Milliseconds => (&[Some(Kind::Time)], "a time", "2 ms"),
             _ => (&[None, Some(Kind::Count)], "a number of things", "310 M"),
         };
+        if is_fraction(text) && gauge.unit != Unit::Milliseconds {
+            return Err(format!("\"{text}\" is a fraction, but {key} is {what}: write it as {form}"));
+        }
         let quantity = Quantity::parse(text)
             .ok_or_else(|| format!("\"{text}\" is no quantity: {key} is {what}, write it as {form}"))?;
         if !kinds.contains(&quantity.kind) {
@@ -136,6 +150,9 @@ impl Growth {
                 .ok_or_else(|| format!("\"{text}\" is no limit: write +0, +1 % or an amount in the metric's unit")),
             // Nothing is nothing in every unit.
             None if plain == "0" && gauge.unit == Unit::Milliseconds => Ok(Growth::Part(0)),
+            None if is_fraction(plain) && !matches!(gauge.unit, Unit::Milliseconds | Unit::Share) => {
+                Err(format!("\"{text}\" is no limit: it is by how much {} may grow, write +5 % or +0", gauge.key))
+            }
             None => Amount::parse(plain, gauge).map(Growth::By),
         }
     }
@@ -189,6 +206,12 @@ fn something(number: &Number) -> Number {
 /// Ten-thousandths of a per cent in a whole.
 const WHOLE: i128 = 1_000_000;
 
+/// Whether it has digits behind a point and no prefix: no number of things or bytes.
+fn is_fraction(text: &str) -> bool {
+    let number = text.trim().trim_end_matches('B').trim_end();
+    number.contains('.') && number.ends_with(|letter: char| letter.is_ascii_digit() || letter == '.')
+}
+
 /// Ten-thousandths of a per cent; `None` where the text is no number, is negative or has more digits.
 fn per_cent(text: &str) -> Option<i64> {
     let text = text.trim();
@@ -229,11 +252,21 @@ mod tests {
             ("macs", "5 MiB", Err("\"5 MiB\" counts bytes, but macs is a number of things: write it as 310 M")),
             ("weight_bytes", "5 M", Err("\"5 M\" counts things, but weight_bytes is in bytes: write it as 5 MiB")),
             ("roofline_ms", "2", Err("\"2\" has no unit, but roofline_ms is a time: write it as 2 ms")),
+            ("macs", "1.5", Err("\"1.5\" is a fraction, but macs is a number of things: write it as 310 M")),
+            ("weight_bytes", "0.5 B", Err("\"0.5 B\" is a fraction, but weight_bytes is in bytes: write it as 5 MiB")),
+            ("weight_bytes", "0.5 KiB", Ok(Amount::Whole(512))),
             ("macs", "few", Err("\"few\" is no quantity: macs is a number of things, write it as 310 M")),
             ("G1", "5 MiB", Err("\"5 MiB\" is no share: G1 is in per cent of the memory access, write 5 %")),
         ] {
             let gauge = gauge(&gauges, key).unwrap();
             assert_eq!(Amount::parse(text, gauge), amount.map_err(str::to_string), "{key}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_latency_is_no_gauge() {
+        for key in ["latency", "latency_ms"] {
+            assert!(gauge(&gauges(), key).is_err_and(|reason| reason.contains("latency: {against: MODEL, most: 1.1}")));
         }
     }
 
@@ -267,6 +300,8 @@ mod tests {
             ("macs", "+1 KiB"),
             ("macs", "+ %"),
             ("macs", "+1e3 %"),
+            ("macs", "1.05"),
+            ("macs", "+0.5"),
             ("macs", "+0.00001 %"),
             ("weight_bytes", "+1 M"),
             ("macs", ""),

@@ -92,6 +92,16 @@ impl Gate<'_> {
         rows.rev().max_by_key(|row| count(row)).map(|row| row.name.clone()).unwrap_or_default()
     }
 
+    /// Whether limits can be judged once these numbers are accepted.
+    pub(super) fn limitable(&self, seen: &Seen, findings: &mut Vec<Finding>) {
+        for allowed in self.rules.fail.limits.iter().chain(&self.rules.warn.limits) {
+            let number = seen.numbers[allowed.gauge].as_ref();
+            if number.is_none_or(|number| allowed.most.holds(number, number) == Holds::Open) {
+                findings.push(self.open(seen, &self.gauges[allowed.gauge], number, allowed.line));
+            }
+        }
+    }
+
     pub(super) fn limits(&self, seen: &Seen, base: &Entry, findings: &mut Vec<Finding>) {
         // Sizes are compared in the words of the baseline.
         let mut symbols = Symbols::of_inputs(&base.inputs, &seen.report.model.inputs);
@@ -121,6 +131,18 @@ impl Gate<'_> {
                         continue;
                     }
                     Holds::Yes => continue,
+                    Holds::Open if base.strays(old) => {
+                        let message = format!(
+                            "its entry in the baseline has \"{}\" for {}, which is no count",
+                            say(Some(old), &gauge.unit, false),
+                            gauge.key
+                        );
+                        let way_on = "take the baseline of the last commit, or run lwstat bless".to_string();
+                        let file = self.question.baseline.map(|baseline| baseline.path.clone()).unwrap_or_default();
+                        let finding = self.finding(Level::Error, Rule::Input, message);
+                        findings.push(Finding { file, way_on, metric: gauge.key.clone(), ..finding });
+                        continue;
+                    }
                     Holds::Open if value.real().is_some() => {
                         let old = say(Some(old), &gauge.unit, false);
                         let message =

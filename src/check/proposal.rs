@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::columns::{Subject, Unit};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::infer::Bindings;
 use crate::model::Model;
 use crate::report::Report;
@@ -50,7 +50,17 @@ pub fn propose(path: &Path, key: &str, open: &dyn Fn(&Path) -> Result<Model>) ->
         sizes.filter(|size| size.as_int().is_none()).for_each(|size| size.symbols(&mut names));
         let dims: Vec<String> = names.iter().map(|dim| dim.to_string()).collect();
         let sizes = dims.iter().map(|dim| (dim.clone(), 1)).collect();
-        let report = model.report(&Bindings { sizes, ..Bindings::default() })?;
+        let report =
+            model.report(&Bindings { sizes, ..Bindings::default() }).map_err(|error| match dims.is_empty() {
+                true => error,
+                false => {
+                    let dims = dims.join(", ");
+                    let reason = error.without_file();
+                    Error::new(format!(
+                        "with its free dimensions ({dims}) at 1: {reason}; write its entry with sizes that it takes"
+                    ))
+                }
+            })?;
         Ok((entry(key, &report, &dims), !dims.is_empty()))
     };
     let (entry, is_open) = match seen() {

@@ -10,7 +10,7 @@ use lwstat::render::number::{clean, plural};
 use lwstat::{Error, Model, Result};
 use rayon::prelude::*;
 
-use super::shared::{emit, keep_apart};
+use super::shared::{emit, keep_apart, note};
 
 #[derive(Args)]
 pub(crate) struct InitArgs {
@@ -32,10 +32,15 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
         return Err(Error::new("it is there already: --force overwrites it").in_file(&label));
     }
     let folder = normal(args.config.parent().unwrap_or(Path::new("")));
-    let paths: Result<Vec<PathBuf>> = sources(&args.models).into_iter().map(|source| Ok(normal(&source?))).collect();
-    let mut paths = paths?;
+    let (mut paths, mut unread) = (Vec::new(), Vec::new());
+    for source in sources(&args.models) {
+        match source {
+            Ok(path) => paths.push(normal(&path)),
+            Err(error) => unread.push(error),
+        }
+    }
     // What builds and version control keep in folders of their own is no model of the project.
-    let is_own = |path: &PathBuf| {
+    let is_own = |path: &Path| {
         let hidden = |part: Component<'_>| {
             let name = part.as_os_str().to_string_lossy();
             matches!(part, Component::Normal(_))
@@ -43,7 +48,8 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
         };
         !path.parent().is_some_and(|parent| parent.components().any(hidden))
     };
-    paths.retain(is_own);
+    paths.retain(|path| is_own(path));
+    unread.retain(|error| error.path.as_ref().is_none_or(|path| is_own(&normal(Path::new(path)))));
     keep_apart(&[&args.config], &paths)?;
     let key = |path: &Path| match path.strip_prefix(&folder) {
         Ok(inside) => inside.display().to_string().replace('\\', "/"),
@@ -56,9 +62,11 @@ pub(crate) fn run(args: &InitArgs) -> Result<bool> {
     let models: Vec<Proposed> = paths.par_iter().map(one).collect();
     let good = models.iter().filter(|model| model.entry.is_ok()).count();
     if good == 0 {
-        let first = models.into_iter().find_map(|model| model.entry.err());
+        let first = unread.into_iter().next().or_else(|| models.into_iter().find_map(|model| model.entry.err()));
         return Err(first.unwrap_or_else(|| Error::new("there is no model here: name files or directories")));
     }
+    // A dangling link or a closed folder is no reason to leave out the others.
+    unread.iter().for_each(|error| note(&error.to_string()));
     emit(&text(&models), Some(&args.config))?;
     let left_out = match models.len() - good {
         0 => String::new(),
