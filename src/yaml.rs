@@ -77,7 +77,7 @@ fn misspelt(words: &str) -> Option<String> {
     Some(did_you_mean(word, known))
 }
 
-/// A map in the order of the file; nothing is an empty one.
+/// A map in the order of the file.
 #[derive(Clone)]
 pub(crate) struct Ordered<T>(pub(crate) Vec<(Spanned<String>, T)>);
 
@@ -97,18 +97,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
                 f.write_str("a map")
             }
 
-            fn visit_none<E>(self) -> std::result::Result<Ordered<T>, E> {
-                Ok(Ordered::default())
-            }
-
-            fn visit_unit<E>(self) -> std::result::Result<Ordered<T>, E> {
-                Ok(Ordered::default())
-            }
-
-            fn visit_some<D: Deserializer<'de>>(self, inner: D) -> std::result::Result<Ordered<T>, D::Error> {
-                inner.deserialize_map(self)
-            }
-
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> std::result::Result<Ordered<T>, M::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
@@ -117,6 +105,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
                 Ok(Ordered(entries))
             }
         }
-        deserializer.deserialize_option(Entries(PhantomData))
+        deserializer.deserialize_map(Entries(PhantomData))
     }
 }

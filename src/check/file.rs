@@ -18,7 +18,7 @@ use crate::yaml::Ordered;
 #[schemars(title = "lwstat.yaml")]
 pub(super) struct File {
     /// The baseline, from the folder of this file; by default lwstat.baseline.json.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", length(min = 1))]
     pub(super) baseline: Option<Spanned<String>>,
     /// What holds for all models where their entries do not say otherwise, key by key.
     #[serde(default, deserialize_with = "or_default")]
@@ -38,25 +38,25 @@ pub(super) struct Entry {
     #[schemars(with = "String")]
     pub(super) path: Spanned<String>,
     /// What the baseline and reports call the model; by default its path: tells entries of the same file apart.
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", length(min = 1))]
     pub(super) name: Option<Spanned<String>>,
     /// Shapes of inputs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub(super) inputs: Ordered<Spanned<String>>,
     /// The network whose published figures must hold; by default that of the file's name.
     #[serde(rename = "as")]
     pub(super) network: Option<String>,
     /// Sizes of free dimensions.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(with = "Option<BTreeMap<String, u32>>")]
     pub(super) dims: Ordered<u32>,
     /// The most that numbers may be.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "budget_schema")]
     pub(super) budget: Ordered<Option<Spanned<String>>>,
     /// The most by which numbers may be more than in the baseline.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "limits_schema")]
     pub(super) limits: Ordered<Option<Spanned<String>>>,
     /// The most that the latency on the machine of the check may be, against a model that is measured beside it; null
@@ -91,15 +91,15 @@ pub(super) struct Entry {
 #[serde(deny_unknown_fields)]
 pub(super) struct Allowance {
     /// Sizes of free dimensions, where a model has them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(with = "Option<BTreeMap<String, u32>>")]
     pub(super) dims: Ordered<u32>,
     /// The most that numbers may be.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "budget_schema")]
     pub(super) budget: Ordered<Option<Spanned<String>>>,
     /// The most by which numbers may be more than in the baseline.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "limits_schema")]
     pub(super) limits: Ordered<Option<Spanned<String>>>,
     /// The most that the latency on the machine of the check may be, against a model that is measured beside it; null
@@ -133,11 +133,11 @@ pub(super) struct Allowance {
 #[serde(deny_unknown_fields)]
 pub(super) struct Warn {
     /// The most that numbers should be.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "budget_schema")]
     pub(super) budget: Ordered<Option<Spanned<String>>>,
     /// The most by which numbers should be more than in the baseline.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     #[schemars(schema_with = "limits_schema")]
     pub(super) limits: Ordered<Option<Spanned<String>>>,
     /// The most that the latency should be.

@@ -65,7 +65,8 @@ pub(super) fn outcome(outcome: &Outcome, style: &Style) -> String {
         text +=
             &format!("\n{} {} passed: --format json lists them\n", mark(None, style), plural(passing.len(), "model"));
     }
-    let cheaper = outcome.models.iter().filter(|model| model.measured.iter().any(is_cheaper)).count();
+    let cheaper =
+        outcome.models.iter().filter(|model| model.level().is_none() && model.measured.iter().any(is_cheaper)).count();
     if cheaper > 0 {
         let line = format!("Cheaper than the baseline: {}; lwstat bless holds that.", plural(cheaper, "model"));
         text += &format!("\n{}\n", wrap(&line, style.width, ""));
