@@ -594,14 +594,17 @@ fn bless_overwrites_baselines_alone() {
         folder.write("b.json", there);
         folder.run(&["bless", "net.onnx", "--force", "--baseline", "b.json"]).code(2);
     }
-    for read in ["net.onnx", "lwstat.yaml"] {
+    folder.copy("fixtures/devices/stm32h743.yaml", "mcu.yaml");
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, device: mcu.yaml, limits: {macs: 0}}]");
+    for read in ["net.onnx", "lwstat.yaml", "mcu.yaml"] {
         let bytes = std::fs::read(folder.path(read)).unwrap();
         folder.run(&["bless", "--force", "--baseline", read]).code(2).says("would overwrite a file that is read");
         assert_eq!(std::fs::read(folder.path(read)).unwrap(), bytes);
     }
     folder.run(&["bless", "--baseline", "other.onnx"]).code(2).says("it is no baseline");
     folder.run(&["bless", "--baseline", ".", "--force"]).code(2).says("is a directory");
-    assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 5, "nothing is left beside the baseline");
+    assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 6, "nothing is left beside the baseline");
+    folder.write("lwstat.yaml", "models: [{path: net.onnx, limits: {macs: 0}}]");
     let printed = folder.run(&["bless", "--baseline", "-"]);
     assert_eq!(printed.code(0).stdout, good);
 }

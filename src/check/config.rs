@@ -43,6 +43,8 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// Entries that name no model, with their lines.
     pub missing: Vec<(u64, Error)>,
+    /// Files that describe devices.
+    pub devices: Vec<PathBuf>,
     /// Sizes of the defaults, which some model must have, with line and column.
     pub default_dims: Vec<(String, u64, u64)>,
 }
@@ -206,10 +208,17 @@ pub fn read(path: &Path) -> Result<Config> {
         baseline: folder.join(baseline),
         targets: Vec::new(),
         missing: Vec::new(),
+        devices: Vec::new(),
         default_dims: file.defaults.dims.0.iter().map(placed).collect(),
     };
     reader.targets(&file, &mut config).map_err(|error| error.in_file(&label))?;
+    config.devices = reader.devices.keys().filter(|name| is_file(name)).map(|name| folder.join(name)).collect();
     Ok(config)
+}
+
+/// Whether a device is named by its file.
+fn is_file(device: &str) -> bool {
+    device.ends_with(".yaml") || device.ends_with(".yml")
 }
 
 struct Reader<'f> {
@@ -421,8 +430,8 @@ impl Reader<'_> {
         if let Some(device) = self.devices.get(&name.value) {
             return Ok(device.clone());
         }
-        let is_file = name.value.ends_with(".yaml") || name.value.ends_with(".yml");
-        let path = if is_file { self.folder.join(&name.value).display().to_string() } else { name.value.clone() };
+        let path =
+            if is_file(&name.value) { self.folder.join(&name.value).display().to_string() } else { name.value.clone() };
         let device = device::named(&path).map_err(|error| at(name, error))?;
         self.devices.insert(name.value.clone(), device.clone());
         Ok(device)

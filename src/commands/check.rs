@@ -76,7 +76,8 @@ pub(crate) fn read(config: &Config) -> impl Iterator<Item = &Path> {
     let models = config.targets.iter().map(|target| target.path.as_path());
     let tiers = config.targets.iter().flat_map(|target| [&target.rules.fail, &target.rules.warn]);
     let references = tiers.filter_map(|tier| Some(tier.pace.as_ref()?.path.as_path()));
-    [Path::new(&config.path)].into_iter().chain(models).chain(references)
+    let devices = config.devices.iter().map(PathBuf::as_path);
+    [Path::new(&config.path)].into_iter().chain(devices).chain(models).chain(references)
 }
 
 /// The working directory and the root of its repository, which CI systems name where there is none.
