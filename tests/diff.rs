@@ -209,6 +209,72 @@ fn another_size_or_width_moves_no_node() {
     }
 }
 
+/// Edits far apart in blocks that are alike are those edits.
+#[test]
+fn several_edits_in_equal_blocks_are_told_apart() {
+    let equal = vec![(3, 8, 1, "Relu"); 8];
+    let edited = |edits: &[(usize, (i64, i64, i64, &'static str))]| {
+        let mut blocks = equal.clone();
+        edits.iter().for_each(|(at, block)| blocks[*at] = *block);
+        shown(&of(&network(&equal), &network(&blocks)))
+    };
+    let swapped = |at: usize| format!("net.{at} Changed Relu>, >HardSwish");
+    let act = (3, 8, 1, "HardSwish");
+    assert_eq!(edited(&[(2, act), (5, act)]), [swapped(2), swapped(5)]);
+    assert_eq!(edited(&[(1, act), (3, act), (6, act)]), [swapped(1), swapped(3), swapped(6)]);
+    let kernel = (5, 8, 1, "Relu");
+    assert_eq!(edited(&[(2, kernel), (5, act)]), ["net.2 Changed Conv 3×3>Conv 5×5".to_string(), swapped(5)]);
+    // So are one edit and other widths everywhere.
+    let mut wider: Vec<_> =
+        equal.iter().map(|(kernel, width, stride, act)| (*kernel, width * 2, *stride, *act)).collect();
+    wider[4].3 = "HardSwish";
+    let difference = of(&network(&equal), &network(&wider));
+    let pairs: Vec<&Pair> = difference.changes.iter().flat_map(|change| &change.nodes).collect();
+    let alone = pairs.iter().filter(|pair| pair.before.is_none() || pair.after.is_none()).count();
+    let same_name =
+        |pair: &&&Pair| pair.before.as_ref().zip(pair.after.as_ref()).is_some_and(|(a, b)| a.name == b.name);
+    assert_eq!((alone, pairs.iter().filter(same_name).count()), (2, pairs.len() - 2));
+}
+
+/// An edit in one of several branches that are alike is in that branch; an output or input more moves no other.
+#[test]
+fn branches_that_are_alike_keep_their_places() {
+    let head = |at: usize, kernel: usize| {
+        let pad = kernel / 2;
+        format!(
+            "init w{at} f32[4,4,{kernel},{kernel}]; /head/{at}/c/Conv=Conv t w{at} -> c{at} pads=[{pad},{pad},{pad},{pad}]; \
+             /head/{at}/r/Relu=Relu c{at} -> y{at};"
+        )
+    };
+    let net = |first: usize, outputs: &str| {
+        let heads = head(0, first) + &head(1, 3) + &head(2, 3);
+        format!("in x f32[1,4,8,8]; Relu x -> t; {heads} out {outputs}")
+    };
+    assert_eq!(shown(&of(&net(3, "y0 y1 y2"), &net(5, "y0 y1 y2"))), ["head.0 Changed Conv 3×3>Conv 5×5"]);
+    let more = net(3, "aux y0 y1 y2").replace(" out ", " /aux/Tanh=Tanh t -> aux; out ");
+    assert_eq!(shown(&of(&net(3, "y0 y1 y2"), &more)), ["aux Added >Tanh"]);
+}
+
+/// What stands in a branch that may not run is seen, though its node alone has the cost.
+#[test]
+fn nodes_of_branches_are_compared() {
+    let net = |then: &str, other: &str| {
+        let mut model = model("in x f32[1,8]; in which bool[]; out y");
+        let call =
+            with_body(node("route=If which -> y"), "then_branch", graph(&format!("{then} x -> r; Exp r -> s; out s")));
+        let call = with_body(call, "else_branch", graph(&format!("{other} x -> r; out r")));
+        model.graph.as_mut().unwrap().node.push(call);
+        report(&model).unwrap()
+    };
+    for (after, pairs) in [(net("Sigmoid", "Relu"), 0), (net("Sigmoid", "Abs"), 2), (net("Tanh", "Relu"), 2)] {
+        let difference = diff(&net("Sigmoid", "Relu"), &after);
+        assert_eq!(faults(&difference), Vec::<String>::new());
+        let nodes = difference.changes.iter().flat_map(|change| &change.nodes);
+        let of_branches = nodes.filter(|pair| pair.before.is_none() || pair.after.is_none()).count();
+        assert_eq!(of_branches, pairs);
+    }
+}
+
 /// What is read from another place is a change, though it costs the same.
 #[test]
 fn other_wires_are_a_change() {

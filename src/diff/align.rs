@@ -14,19 +14,34 @@ pub(crate) struct Alignment {
 /// Aligns two models. What nodes are decides first, whatever their place in the file: from the inputs down and from the
 /// outputs up, a node is that of the other model which stands at the same place and is alike to the last shape, or in all
 /// that another input size leaves; then the same design in other widths is recognized. What edits on both sides cut off is
-/// aligned in the order in which nodes run. Names decide between nodes that are else alike.
+/// aligned in the order in which nodes run. Module paths decide between nodes that are else alike. Whether a design in other
+/// widths or a neighbourhood is found again first is decided by what keeps more nodes and edges.
 pub(super) fn align(before: &Signatures, after: &Signatures) -> Alignment {
+    let near_first = align_by(before, after, &[]);
+    let design_first = align_by(before, after, &[|of| &of.here[3]]);
+    match design_first.kept(before, after) > near_first.kept(before, after) {
+        true => design_first,
+        false => near_first,
+    }
+}
+
+fn align_by(before: &Signatures, after: &Signatures, early: &[Level]) -> Alignment {
     let mut alignment = Alignment::new(before.own.len(), after.own.len());
     let spread = |alignment: &mut Alignment, levels: &[Level]| {
         levels.iter().for_each(|level| alignment.spread(before, after, *level));
     };
-    spread(&mut alignment, &[|of| &of.own, |of| &of.form, |of| &of.design]);
+    let alike: &[Level] = &[|of| &of.here[0], |of| &of.own, |of| &of.here[1], |of| &of.form];
+    spread(&mut alignment, alike);
+    spread(&mut alignment, &[|of| &of.design]);
+    spread(&mut alignment, early);
+    alignment.in_order(&before.here[2], &after.here[2]);
     alignment.in_order(&before.near, &after.near);
-    spread(&mut alignment, &[|of| &of.own, |of| &of.form, |of| &of.kind]);
-    alignment.in_order(&before.form, &after.form);
-    alignment.in_order(&before.place, &after.place);
-    alignment.in_order(&before.kind, &after.kind);
-    alignment.in_order(&before.op, &after.op);
+    spread(&mut alignment, alike);
+    spread(&mut alignment, &[|of| &of.here[3], |of| &of.kind]);
+    let rest: [Level; 5] = [|of| &of.here[1], |of| &of.form, |of| &of.place, |of| &of.kind, |of| &of.op];
+    for level in rest {
+        alignment.in_order(level(before), level(after));
+    }
     alignment
 }
 
@@ -88,6 +103,17 @@ impl Alignment {
         }
     }
 
+    /// How many pairs are alike to the last shape, and how many read the same.
+    fn kept(&self, before: &Signatures, after: &Signatures) -> usize {
+        let pairs = self.to_after.iter().enumerate().filter_map(|(at, other)| Some((at, (*other)?)));
+        let kept = |(at, other): (usize, usize)| {
+            let alike = before.own[at] == after.own[other];
+            let reads = above(before, at, &|place| self.to_after[place]);
+            usize::from(alike) + usize::from(reads.is_some() && reads == above(after, other, &Some))
+        };
+        pairs.map(kept).sum()
+    }
+
     /// Nodes without a counterpart.
     fn open(&self) -> usize {
         self.to_after.iter().filter(|other| other.is_none()).count()
@@ -103,7 +129,9 @@ impl Alignment {
                 places.entry((new[at], around)).or_default().push(at);
             }
         }
-        for step in 0..old.len() {
+        // Those first that go on in the same way to the end, so that no other takes their place.
+        let steps = [true, false].into_iter().flat_map(|sure| (0..old.len()).map(move |step| (sure, step)));
+        for (sure, step) in steps {
             let at = if down { step } else { old.len() - 1 - step };
             if self.to_after[at].is_some() {
                 continue;
@@ -119,6 +147,7 @@ impl Alignment {
                 )
             };
             let best = (0..found.len()).rev().max_by_key(|place| like(&found[*place]));
+            let best = best.filter(|best| !sure || like(&found[*best]).0);
             if let Some(best) = best {
                 let other = found.remove(best);
                 self.pair(at, other);

@@ -8,7 +8,7 @@ use crate::summary::levels;
 /// A block has no more nodes, and no more than half of the model.
 const LARGEST: usize = 16;
 
-/// For every node that makes the totals of either model the module path of its block: the outermost module around it that
+/// For every node of either model the module path of its block: the outermost module around it that
 /// is no larger than a block in both, else the innermost.
 pub(super) fn blocks(before: &Report, after: &Report) -> [Vec<String>; 2] {
     let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
@@ -31,7 +31,7 @@ pub(super) fn blocks(before: &Report, after: &Report) -> [Vec<String>; 2] {
 }
 
 fn scopes(report: &Report) -> impl Iterator<Item = &str> {
-    report.nodes.iter().filter(|row| !row.alternative).map(|row| &*row.scope)
+    report.nodes.iter().map(|row| &*row.scope)
 }
 
 /// The module of a path and all around it, the outermost first.

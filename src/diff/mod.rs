@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::cost::{Counts, METRICS, Unit};
+use crate::cost::{Counts, METRICS, Row, Unit};
 use crate::dim::Dim;
 use crate::report::{Report, TensorType};
 
@@ -120,20 +120,41 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
     let names = |tensors: &[TensorType]| tensors.iter().map(|tensor| tensor.name.clone()).collect::<Vec<_>>();
     let [old, new] = [before, after].map(|report| [&report.model.inputs, &report.model.outputs].map(|of| names(of)));
     let by_place = against(before, after, &old, &new);
+    if by_place.changes.is_empty() {
+        return by_place;
+    }
     // Inputs and outputs may have changed places, or names: what leaves less changed is right.
-    let mut places = new.clone();
-    for (new, old) in places.iter_mut().zip(&old) {
-        if new.len() == old.len() && old.iter().all(|name| new.contains(name)) {
-            new.clone_from(old);
+    let types = |report: &Report| {
+        let shape = |tensor: &TensorType| {
+            let sizes = tensor.shape.as_ref().map(|shape| shape.iter().map(Dim::as_int).collect::<Vec<_>>());
+            format!("{:?} {sizes:?}", tensor.dtype)
+        };
+        [&report.model.inputs, &report.model.outputs].map(|of| of.iter().map(|tensor| shape(tensor).into()).collect())
+    };
+    let by = |keys: [[Vec<Arc<str>>; 2]; 2]| {
+        let [mut first, mut second] = [old.clone(), new.clone()];
+        for end in 0..2 {
+            let order = in_common(&keys[0][end], &keys[1][end]);
+            first[end] = order.0.iter().map(|at| old[end][*at].clone()).collect();
+            second[end] = order.1.iter().map(|at| new[end][*at].clone()).collect();
         }
-    }
-    match places == new || by_place.changes.is_empty() {
-        true => by_place,
-        false => {
-            let by_name = against(before, after, &old, &places);
-            if by_name.changes.len() < by_place.changes.len() { by_name } else { by_place }
-        }
-    }
+        against(before, after, &first, &second)
+    };
+    let changed = |diff: &Diff| diff.changes.iter().map(|change| change.nodes.len()).sum::<usize>();
+    let others = [by([old.clone(), new.clone()]), by([types(before), types(after)])];
+    others.into_iter().fold(by_place, |best, other| if changed(&other) < changed(&best) { other } else { best })
+}
+
+/// The places in two lists in an order in which those of keys that are once in each stand beside each other, then the
+/// others as they are.
+fn in_common(old: &[Arc<str>], new: &[Arc<str>]) -> (Vec<usize>, Vec<usize>) {
+    let once = |list: &[Arc<str>], key: &Arc<str>| list.iter().filter(|other| *other == key).count() == 1;
+    let common = old.iter().enumerate().filter(|(_, key)| once(old, key) && once(new, key));
+    let common = common.filter_map(|(at, key)| Some((at, new.iter().position(|other| other == key)?)));
+    let (mut first, mut second): (Vec<usize>, Vec<usize>) = common.unzip();
+    first.extend((0..old.len()).filter(|at| !first.contains(at)).collect::<Vec<_>>());
+    second.extend((0..new.len()).filter(|at| !second.contains(at)).collect::<Vec<_>>());
+    (first, second)
 }
 
 /// What changed where inputs and outputs at the same place of these lists are the same.
@@ -242,10 +263,14 @@ fn changed_blocks<'l>(compare: &Compare, items: &[Item], labels: &'l [Vec<String
     blocks
 }
 
-/// The nodes whose counts make the totals.
+/// All nodes with what they add to the totals.
 fn nodes<'r>(report: &'r Report, dim: &dyn Fn(&Dim) -> Dim) -> Vec<Node<'r>> {
-    let rows = report.nodes.iter().filter(|row| !row.alternative);
-    rows.map(|row| Node { row, counts: row.counts.0.iter().map(|count| count.as_ref().map(dim)).collect() }).collect()
+    let counts = |row: &Row| match row.alternative {
+        // What a branch costs is in the node that runs it.
+        true => vec![Some(Dim::ZERO); METRICS.len()],
+        false => row.counts.0.iter().map(|count| count.as_ref().map(dim)).collect(),
+    };
+    report.nodes.iter().map(|row| Node { row, counts: counts(row) }).collect()
 }
 
 fn data_symbols(report: &Report) -> BTreeSet<Arc<str>> {

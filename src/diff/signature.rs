@@ -24,7 +24,7 @@ pub(super) struct Signatures {
     pub(super) own: Vec<u64>,
     /// Operator, kind, shapes of what is stored: another input size changes none of it.
     pub(super) form: Vec<u64>,
-    /// The form with its neighbours up to three edges away.
+    /// The form with its neighbours up to five edges away.
     pub(super) near: Vec<u64>,
     /// `own` with all that leads to the node and all that it leads to.
     pub(super) whole: Vec<u64>,
@@ -34,6 +34,8 @@ pub(super) struct Signatures {
     pub(super) result: Vec<u64>,
     /// Operator type and module.
     pub(super) place: Vec<u64>,
+    /// `own`, `form`, `near` and `kind`, each with the place.
+    pub(super) here: [Vec<u64>; 4],
     /// Operator type with what tells its uses apart.
     pub(super) kind: Vec<u64>,
     /// Operator type.
@@ -64,7 +66,7 @@ pub(super) enum Operand {
 }
 
 /// How far the neighbourhood reaches.
-const NEAR: usize = 3;
+const NEAR: usize = 5;
 
 /// The signatures of a model's nodes; `inputs` and `outputs` are the model's in the order in which they correspond.
 pub(super) fn signatures(
@@ -173,14 +175,18 @@ pub(super) fn signatures(
     for _ in 0..NEAR {
         near = (0..count).map(|at| hash(&(near[at], above(at, &near), below(at, &near)))).collect();
     }
+    let place: Vec<u64> =
+        nodes.iter().map(|node| hash(&(&node.row.op_type, &node.row.domain, &node.row.scope))).collect();
+    let here = |level: &[u64]| level.iter().zip(&place).map(|both| hash(&both)).collect();
     Signatures {
+        here: [here(&own), here(&form), here(&near), here(&kind)],
         whole: whole(&own),
         design: whole(&kind),
         own,
         form,
         near,
         result,
-        place: nodes.iter().map(|node| hash(&(&node.row.op_type, &node.row.domain, &node.row.scope))).collect(),
+        place,
         kind,
         op: nodes.iter().map(|node| hash(&(&node.row.op_type, &node.row.domain))).collect(),
         operands,

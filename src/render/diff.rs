@@ -280,7 +280,7 @@ fn text(diff: &Diff, style: &Style) -> String {
 fn others(change: &Change, style: &Style) -> String {
     let part = |(metric, delta): (&crate::cost::Metric, &Option<Dim>)| {
         let delta = delta.as_ref().filter(|delta| **delta != Dim::ZERO)?;
-        Some(format!("{} {}", signed(Some(delta), metric.unit, style.exact), metric.title.to_lowercase()))
+        Some(format!("{} {}", signed(Some(delta), metric.unit, style.exact), metric.title))
     };
     let parts: Vec<String> = METRICS.iter().zip(&change.delta.0).filter_map(part).take(3).collect();
     if parts.is_empty() { "no difference in cost".to_string() } else { parts.join(", ") }

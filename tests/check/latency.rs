@@ -21,28 +21,28 @@ fn a_latency_is_held_against_another() {
     let folder = folder();
     for (entry, code, said) in [
         (
-            "path: slow.onnx, latency: {against: fast.onnx, most: 1.1, runs: 8}",
+            "path: slow.onnx, latency: {against: fast.onnx, most: 1.1, runs: 40}",
             1,
             "times that of fast.onnx, 1.1 is allowed",
         ),
         (
-            "path: slow.onnx, latency: {against: fast.onnx, most: 1.1, runs: 8}",
+            "path: slow.onnx, latency: {against: fast.onnx, most: 1.1, runs: 40}",
             1,
-            "medians of 8 rounds; the ratio is between",
+            "medians of 40 rounds; the ratio is between",
         ),
-        ("path: slow.onnx, warn: {latency: {against: fast.onnx, most: 1.1, runs: 8}}", 0, "1 with warnings"),
-        ("path: fast.onnx, latency: {against: slow.onnx, most: 1.1, runs: 8}", 0, "of 1.1× slow.onnx"),
+        ("path: slow.onnx, warn: {latency: {against: fast.onnx, most: 1.1, runs: 40}}", 0, "1 with warnings"),
+        ("path: fast.onnx, latency: {against: slow.onnx, most: 1.1, runs: 40}", 0, "of 1.1× slow.onnx"),
         ("path: fast.onnx, latency: {against: slow.onnx, most: 1.1}", 0, "1 passed"),
-        ("path: fast.onnx, latency: {against: slow.onnx, most: 1.1, runs: 8, threads: 2}", 0, "1 passed"),
+        ("path: fast.onnx, latency: {against: slow.onnx, most: 1.1, runs: 40, threads: 2}", 0, "1 passed"),
         (
-            "path: fast.onnx, latency: {against: slow.onnx, most: 1, runs: 8}, warn: {latency: {against: slow.onnx, most: 1e-9, runs: 8}}",
+            "path: fast.onnx, latency: {against: slow.onnx, most: 1, runs: 40}, warn: {latency: {against: slow.onnx, most: 1e-9, runs: 40}}",
             0,
             "1 with warnings",
         ),
         // The same sizes, where a model has them.
-        ("path: open.onnx, dims: {n: 4}, latency: {against: slow.onnx, most: 1, runs: 8}", 0, "1 passed"),
-        ("path: open.onnx, dims: {n: 4}, latency: {against: open.onnx, most: 1000, runs: 8}", 0, "1 passed"),
-        ("path: open.onnx, inputs: {x: 4x8}, latency: {against: open.onnx, most: 1000, runs: 8}", 0, "1 passed"),
+        ("path: open.onnx, dims: {n: 4}, latency: {against: slow.onnx, most: 1, runs: 40}", 0, "1 passed"),
+        ("path: open.onnx, dims: {n: 4}, latency: {against: open.onnx, most: 1000, runs: 40}", 0, "1 passed"),
+        ("path: open.onnx, inputs: {x: 4x8}, latency: {against: open.onnx, most: 1000, runs: 40}", 0, "1 passed"),
         (
             "path: fast.onnx, latency: {against: open.onnx, most: 1000}",
             2,
@@ -64,17 +64,17 @@ fn a_latency_is_held_against_another() {
         folder.write("lwstat.yaml", format!("models: [{{{entry}}}]"));
         folder.run(&["check"]).code(code).says(said);
     }
-    folder.write("lwstat.yaml", "models: [{path: slow.onnx, latency: {against: fast.onnx, most: 1.1, runs: 8}}]");
+    folder.write("lwstat.yaml", "models: [{path: slow.onnx, latency: {against: fast.onnx, most: 1.1, runs: 40}}]");
     folder.run(&["check", "--report", "text=fast.onnx"]).code(2).says("would overwrite a file that is read");
-    let limit = |most: &str| format!("{{latency: {{against: fast.onnx, most: {most}, runs: 8}}}}");
+    let limit = |most: &str| format!("{{latency: {{against: fast.onnx, most: {most}, runs: 40}}}}");
     let entry =
-        format!("path: slow.onnx, latency: {{against: slow.onnx, most: 1000, runs: 8}}, warn: {}", limit("1.1"));
+        format!("path: slow.onnx, latency: {{against: slow.onnx, most: 1000, runs: 40}}, warn: {}", limit("1.1"));
     folder.write("lwstat.yaml", format!("models: [{{{entry}}}]"));
     let table = folder.run(&["check", "--format", "md"]).stdout;
     let rows: Vec<&str> = table.lines().filter(|line| line.contains("slow.onnx | latency")).collect();
     assert_eq!(rows.len(), 1, "{table}");
     assert!(rows[0].starts_with("| ⚠️ ") && rows[0].ends_with(" ≤ 1.1× fast.onnx |"), "{table}");
-    let defaults = "defaults: {latency: {against: fast.onnx, most: 1.1, runs: 8}}\n";
+    let defaults = "defaults: {latency: {against: fast.onnx, most: 1.1, runs: 40}}\n";
     for (rest, code, said) in [("", 1, "line 1 of the configuration"), (", latency: null", 0, "nothing is asked of it")]
     {
         folder.write("lwstat.yaml", format!("{defaults}models: [{{path: slow.onnx{rest}}}]"));
@@ -91,7 +91,7 @@ fn the_name_of_a_reference_injects_nothing() {
     let against = serde_json::json!(name);
     folder.write(
         "lwstat.yaml",
-        format!("models: [{{path: slow.onnx, latency: {{against: {against}, most: 1.1, runs: 8}}}}, {{path: fast.onnx, latency: {{against: {against}, most: 1000, runs: 8}}}}]"),
+        format!("models: [{{path: slow.onnx, latency: {{against: {against}, most: 1.1, runs: 40}}}}, {{path: fast.onnx, latency: {{against: {against}, most: 1000, runs: 40}}}}]"),
     );
     let validator = jsonschema::validator_for(&lwstat::render::check_schema().to_value()).unwrap();
     let json = folder.json(&["check", "--format", "json"]);
