@@ -707,6 +707,8 @@ fn configurations_follow_the_schema() {
         ("models: [{path: a, from: -1}]", false),
         ("models: [{path: a, latency: {against: r, most: 0}}]", false),
         ("models: [{path: a, budget: {latency_ms: 3 ms}}]", false),
+        ("models: [{path: a, budget: {G4: 5.5, macs: 3}, limits: {macs: 0, roofline_ms: +1 %}}]", true),
+        ("models: [{path: a, limits: {macs: 1.05}}]", false),
         ("models: [{path: a, budget: {mcas: 3}}]", false),
         ("models: [{path: a, bugdet: {macs: 3}}]", false),
         ("models: [{budget: {macs: 3}}]", false),

@@ -164,11 +164,12 @@ impl Baseline {
             let marks = source.rewind().ok().and_then(|()| conflict(BufReader::new(&mut source)));
             let reason = match marks {
                 Some(line) => format!("line {line}: it holds marks of a merge conflict: resolve it"),
-                None if reason.is_eof() && reason.column() == 0 => "it is no baseline: it is empty".to_string(),
-                None => format!("it is no baseline: {reason}"),
+                None if reason.is_eof() && reason.column() == 0 => {
+                    "it is no baseline: it is empty; take the file of the last commit".to_string()
+                }
+                None => format!("it is no baseline: {reason}; take the file of the last commit"),
             };
-            let way_on = "take the file of the last commit, or run lwstat bless to write it anew";
-            Error::new(format!("{reason}; {way_on}")).in_file(path)
+            Error::new(format!("{reason}, or run lwstat bless to write it anew")).in_file(path)
         })?;
         Ok(Baseline { path: path.to_string(), source: Mutex::new(source), entries })
     }

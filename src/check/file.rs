@@ -198,7 +198,7 @@ fn keyed(form: &dyn Fn(&Column) -> &'static str) -> Schema {
     let property = |gauge: &Column| {
         let schema = serde_json::json!({
             "description": gauge.rule,
-            "type": ["string", "number", "null"],
+            "type": ["string", if gauge.unit == Unit::Share { "number" } else { "integer" }, "null"],
             "examples": [form(gauge)],
         });
         (gauge.key.clone(), schema)

@@ -1,6 +1,7 @@
 //! `lwstat bless`: the models as they are become the baseline.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Seek, Write};
 use std::path::Path;
 
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &BlessArgs) -> Result<bool> {
 fn before(args: &BlessArgs, path: &Path) -> Result<Option<Baseline>> {
     match Baseline::read(path) {
         Err(_) if args.models.is_empty() && (baseline::is_damaged(path) || (args.force && path.is_file())) => Ok(None),
-        Err(_) if args.models.is_empty() && path.is_file() => {
+        Err(_) if args.models.is_empty() && path.is_file() && File::open(path).is_ok() => {
             let reason = "it is no baseline, or one of a later lwstat: --force overwrites it";
             Err(Error::new(reason).in_file(&path.display().to_string()))
         }
