@@ -446,8 +446,8 @@ pub struct NodeData {
     pub unknown: usize,
 }
 
-/// Node data for Model Explorer: a metric's count for every node of the main graph that has one, calls of functions with
-/// what their nodes count, and a scale of colours. Its adapter for ONNX calls a node by its name, or by its place where it
+/// Node data for Model Explorer: a metric's count for every node of the main graph that has one, calls of functions and
+/// nodes with bodies with what those count in all runs, and a scale of colours. Its adapter for ONNX calls a node by its name, or by its place where it
 /// has none, and a graph without a name `<main>`.
 pub fn node_data(model: &Model, report: &Report, metric: usize) -> NodeData {
     let known = Known::of(report);
@@ -457,9 +457,17 @@ pub fn node_data(model: &Model, report: &Report, metric: usize) -> NodeData {
     for (at, node) in graph.iter().flat_map(|graph| graph.node.iter().enumerate()) {
         let first = node.output.iter().find(|name| !name.is_empty());
         let Some(sum) = first.and_then(|name| known.sum(name, node.op_type.as_bytes())) else { continue };
-        match &sum.counts.0[metric] {
+        let bodies = node.attribute.iter().filter(|attribute| attribute.g.is_some());
+        let of_node = first.and_then(|name| known.nodes.get(name.as_str()));
+        let prefixes: Vec<String> =
+            bodies.filter_map(|body| Some(format!("{}/{}/", of_node?.row.name, body.name))).collect();
+        let runs = |row: &&Row| !row.alternative && prefixes.iter().any(|prefix| row.name.starts_with(prefix));
+        let inside = if prefixes.is_empty() { &[] } else { &report.nodes[..] };
+        let count =
+            inside.iter().filter(runs).fold(sum.counts.clone(), |sum, row| sum.plus(&row.counts)).0[metric].clone();
+        match count {
             None => unknown += 1,
-            Some(count) if *count == Dim::ZERO => {}
+            Some(count) if count == Dim::ZERO => {}
             Some(count) => match count.as_int() {
                 Some(count) => {
                     let id = if node.name.is_empty() { format!("<node_{at}>") } else { node.name.to_string() };
