@@ -130,8 +130,11 @@ fn deltas_add_up_between_exporters_and_networks() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Kernel size, width, stride and activation.
+type Layer = (i64, i64, i64, &'static str);
+
 /// A network of four blocks: `blocks` are their layers, each a kernel size, a width, a stride and an activation.
-fn network(blocks: &[(i64, i64, i64, &str)]) -> String {
+fn network(blocks: &[Layer]) -> String {
     let mut text = "in t0 f32[1,3,64,64];".to_string();
     let mut channels = 3;
     for (at, (kernel, width, stride, activation)) in blocks.iter().enumerate() {
@@ -213,7 +216,7 @@ fn another_size_or_width_moves_no_node() {
 #[test]
 fn several_edits_in_equal_blocks_are_told_apart() {
     let equal = vec![(3, 8, 1, "Relu"); 8];
-    let edited = |edits: &[(usize, (i64, i64, i64, &'static str))]| {
+    let edited = |edits: &[(usize, Layer)]| {
         let mut blocks = equal.clone();
         edits.iter().for_each(|(at, block)| blocks[*at] = *block);
         shown(&of(&network(&equal), &network(&blocks)))
