@@ -239,6 +239,22 @@ fn several_edits_in_equal_blocks_are_told_apart() {
     assert_eq!((alone, pairs.iter().filter(same_name).count()), (2, pairs.len() - 2));
 }
 
+/// Where one of the models has no modules, the other's name what changed.
+#[test]
+fn modules_of_one_model_name_the_changes_of_both() {
+    let mut blocks = BLOCKS;
+    blocks[1].3 = "HardSwish";
+    let bare = |text: &str| {
+        let word =
+            |word: &str| if word.starts_with("/net/") { word.split('=').skip(1).collect() } else { word.to_string() };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    };
+    let (old, new) = (network(&BLOCKS), network(&blocks));
+    for (old, new) in [(old.clone(), bare(&new)), (bare(&old), new)] {
+        assert_eq!(shown(&of(&old, &new)), ["net.1 Changed Relu>, >HardSwish"]);
+    }
+}
+
 /// An edit in one of several branches that are alike is in that branch; an output or input more moves no other.
 #[test]
 fn branches_that_are_alike_keep_their_places() {

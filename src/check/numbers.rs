@@ -177,15 +177,30 @@ impl Gate<'_> {
         );
         let node = seen.report.nodes.iter().find(|row| row.unknown_operator).map(|row| row.name.clone());
         Finding {
+            way_on: "use operators of lwstat ops, or accept the lower bound with lwstat bless".to_string(),
+            node: node.unwrap_or_default(),
+            ..self.of_limit(Level::Warn, allowed, value, old, message)
+        }
+    }
+
+    /// A finding of a limit, with its numbers.
+    fn of_limit(
+        &self,
+        level: Level,
+        allowed: &Allowed<Growth>,
+        value: &Number,
+        old: &Number,
+        message: String,
+    ) -> Finding {
+        let gauge = &self.gauges[allowed.gauge];
+        Finding {
             metric: gauge.key.clone(),
             unit: gauge.unit.clone(),
             value: Some(value.clone()),
             baseline: Some(old.clone()),
             limit: allowed.text.to_string(),
-            way_on: "use operators of lwstat ops, or accept the lower bound with lwstat bless".to_string(),
             asked: allowed.line,
-            node: node.unwrap_or_default(),
-            ..self.finding(Level::Warn, Rule::Limit, message)
+            ..self.finding(level, Rule::Limit, message)
         }
     }
 
@@ -253,17 +268,11 @@ impl Gate<'_> {
         }
         let node = causes.iter().map(|cause| &cause.node).find(|node| !node.is_empty()).cloned();
         Finding {
-            metric: gauge.key.clone(),
-            unit: gauge.unit.clone(),
-            value: Some(value.clone()),
-            baseline: Some(old.clone()),
-            limit: allowed.text.to_string(),
             way_on: "make the model cheaper, or accept it with lwstat bless".to_string(),
-            asked: allowed.line,
             node: node.unwrap_or_else(|| self.node(seen, gauge)),
             causes,
             by,
-            ..self.finding(level, Rule::Limit, message)
+            ..self.of_limit(level, allowed, value, old, message)
         }
     }
 }

@@ -235,11 +235,21 @@ fn against(before: &Report, after: &Report, old_ends: &[Vec<Arc<str>>; 2], new_e
 
 /// What is not the same, by block, in the order in which nodes run; last, what differs in its constants alone.
 fn changed_blocks<'l>(compare: &Compare, items: &[Item], labels: &'l [Vec<String>; 2]) -> Vec<(&'l str, Vec<Item>)> {
-    let block_of = |item: &Item| match *item {
-        (_, Some(other)) => &*labels[1][other],
-        (Some(at), None) => &*labels[0][at],
-        (None, None) => "",
+    // A model without modules is named after the other's.
+    let own = |item: &Item| {
+        let label = |side: usize, at: Option<usize>| at.map(|at| &*labels[side][at]).filter(|label| !label.is_empty());
+        label(1, item.1).or(label(0, item.0))
     };
+    let has_none = labels[0].iter().all(String::is_empty) || labels[1].iter().all(String::is_empty);
+    let mut last = "";
+    let block_of: FxHashMap<Item, &str> = items
+        .iter()
+        .map(|item| {
+            last = own(item).unwrap_or(if has_none { last } else { "" });
+            (*item, last)
+        })
+        .collect();
+    let block_of = |item: &Item| block_of[item];
     let mut blocks: Vec<(&str, Vec<Item>)> = Vec::new();
     let mut places: FxHashMap<&str, usize> = FxHashMap::default();
     let mut constants_alone: Vec<Item> = Vec::new();

@@ -19,9 +19,10 @@ fn the_readme_leads_to_a_gate() {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_lwstat")).parent().unwrap();
     let path_variable = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     let mut said = String::new();
-    let commands: Vec<&str> = block("```sh\n").lines().collect();
-    assert!(commands.len() <= 6);
-    for line in commands {
+    let (_, after) = section.split_once("```sh\n").and_then(|(_, rest)| rest.split_once("```sh\n")).unwrap();
+    let commands: Vec<&str> = after.split_once("```").unwrap().0.lines().collect();
+    assert_eq!(commands.len(), 5);
+    for line in block("```sh\n").lines().chain(commands) {
         let (command, expected) = line.split_once("# exits ").unwrap_or((line, "0"));
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(folder.path("")).env("PATH", &path_variable).env("COLUMNS", "100");
