@@ -80,6 +80,17 @@ fn below(of: &Signatures, at: usize, other: &dyn Fn(usize) -> Option<usize>) -> 
     (!around.is_empty()).then_some(around)
 }
 
+/// Which nodes are paired.
+#[derive(Clone, Copy, PartialEq)]
+enum Care {
+    /// Those that go on in the same way to the end.
+    Sure,
+    /// Those beside which no other is alike.
+    Single,
+    /// The best, else the first of those that are alike.
+    Any,
+}
+
 impl Alignment {
     /// Nothing aligned yet, of so many nodes before and after.
     pub(crate) fn new(before: usize, after: usize) -> Alignment {
@@ -92,11 +103,19 @@ impl Alignment {
     }
 
     /// Pairs nodes of the same hash whose surroundings on one side are paired, down and up again, until there are no more.
+    /// Of nodes that are alike in that, the other side may tell which is which: they wait for it.
     fn spread(&mut self, before: &Signatures, after: &Signatures, level: Level) {
         loop {
             let open = self.open();
-            self.sweep(before, after, level, true);
-            self.sweep(before, after, level, false);
+            for care in [Care::Sure, Care::Single] {
+                self.sweep(before, after, level, care, true);
+                self.sweep(before, after, level, care, false);
+            }
+            if self.open() < open {
+                continue;
+            }
+            self.sweep(before, after, level, Care::Any, true);
+            self.sweep(before, after, level, Care::Any, false);
             if self.open() == open {
                 return;
             }
@@ -120,35 +139,45 @@ impl Alignment {
     }
 
     /// Pairs nodes of the same hash that read the same, or that the same read.
-    fn sweep(&mut self, before: &Signatures, after: &Signatures, level: Level, down: bool) {
+    fn sweep(&mut self, before: &Signatures, after: &Signatures, level: Level, care: Care, down: bool) {
         let (old, new) = (level(before), level(after));
         let around: Look = if down { above } else { below };
         let mut places: FxHashMap<(u64, Around), Vec<usize>> = FxHashMap::default();
         for at in (0..new.len()).filter(|at| self.to_before[*at].is_none()) {
-            if let Some(around) = around(after, at, &|place| Some(place)) {
+            if let Some(around) = around(after, at, &Some) {
                 places.entry((new[at], around)).or_default().push(at);
             }
         }
-        // Those first that go on in the same way to the end, so that no other takes their place.
-        let steps = [true, false].into_iter().flat_map(|sure| (0..old.len()).map(move |step| (sure, step)));
-        for (sure, step) in steps {
+        let mut alike: FxHashMap<(u64, Around), usize> = FxHashMap::default();
+        for at in (0..old.len()).filter(|at| care == Care::Single && self.to_after[*at].is_none()) {
+            if let Some(around) = around(before, at, &Some) {
+                *alike.entry((old[at], around)).or_default() += 1;
+            }
+        }
+        for step in 0..old.len() {
             let at = if down { step } else { old.len() - 1 - step };
             if self.to_after[at].is_some() {
                 continue;
             }
-            let Some(around) = around(before, at, &|place| self.to_after[place]) else { continue };
-            let Some(found) = places.get_mut(&(old[at], around)) else { continue };
+            let Some(mapped) = around(before, at, &|place| self.to_after[place]) else { continue };
+            let Some(found) = places.get_mut(&(old[at], mapped)) else { continue };
             // Of several that are alike, the one that goes on like this one.
-            let like = |other: &usize| {
+            let like = |other: usize| {
                 (
-                    before.whole[at] == after.whole[*other],
-                    before.near[at] == after.near[*other],
-                    before.place[at] == after.place[*other],
+                    before.whole[at] == after.whole[other],
+                    before.near[at] == after.near[other],
+                    before.place[at] == after.place[other],
                 )
             };
-            let best = (0..found.len()).rev().max_by_key(|place| like(&found[*place]));
-            let best = best.filter(|best| !sure || like(&found[*best]).0);
-            if let Some(best) = best {
+            let Some(best) = (0..found.len()).rev().max_by_key(|place| like(found[*place])) else { continue };
+            let is_single =
+                || found.len() == 1 && around(before, at, &Some).is_some_and(|own| alike.get(&(old[at], own)) == Some(&1));
+            let takes = match care {
+                Care::Sure => like(found[best]).0,
+                Care::Single => is_single(),
+                Care::Any => true,
+            };
+            if takes {
                 let other = found.remove(best);
                 self.pair(at, other);
             }
