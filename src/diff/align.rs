@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::signature::{Operand, Signatures};
+use super::signature::{NEAR, Operand, Signatures};
 
 /// For each node of the first model its counterpart in the second, and the reverse.
 pub(crate) struct Alignment {
@@ -35,7 +35,7 @@ fn align_by(before: &Signatures, after: &Signatures, early: &[Level]) -> Alignme
     spread(&mut alignment, &[|of| &of.design]);
     spread(&mut alignment, early);
     alignment.in_order(&before.here[2], &after.here[2]);
-    alignment.in_order(&before.near, &after.near);
+    alignment.in_order(&before.near[NEAR - 1], &after.near[NEAR - 1]);
     spread(&mut alignment, alike);
     spread(&mut alignment, &[|of| &of.here[3], |of| &of.kind]);
     let rest: [Level; 5] = [|of| &of.here[1], |of| &of.form, |of| &of.place, |of| &of.kind, |of| &of.op];
@@ -165,13 +165,14 @@ impl Alignment {
             let like = |other: usize| {
                 (
                     before.whole[at] == after.whole[other],
-                    before.near[at] == after.near[other],
+                    before.near.iter().zip(&after.near).filter(|(old, new)| old[at] == new[other]).count(),
                     before.place[at] == after.place[other],
                 )
             };
             let Some(best) = (0..found.len()).rev().max_by_key(|place| like(found[*place])) else { continue };
-            let is_single =
-                || found.len() == 1 && around(before, at, &Some).is_some_and(|own| alike.get(&(old[at], own)) == Some(&1));
+            let is_single = || {
+                found.len() == 1 && around(before, at, &Some).is_some_and(|own| alike.get(&(old[at], own)) == Some(&1))
+            };
             let takes = match care {
                 Care::Sure => like(found[best]).0,
                 Care::Single => is_single(),

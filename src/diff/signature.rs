@@ -24,8 +24,8 @@ pub(super) struct Signatures {
     pub(super) own: Vec<u64>,
     /// Operator, kind, shapes of what is stored: another input size changes none of it.
     pub(super) form: Vec<u64>,
-    /// The form with its neighbours up to five edges away.
-    pub(super) near: Vec<u64>,
+    /// The form with its neighbours up to one edge away, two, … [`NEAR`].
+    pub(super) near: Vec<Vec<u64>>,
     /// `own` with all that leads to the node and all that it leads to.
     pub(super) whole: Vec<u64>,
     /// Its kind with the kinds of all that leads to the node and all that it leads to.
@@ -66,7 +66,7 @@ pub(super) enum Operand {
 }
 
 /// How far the neighbourhood reaches.
-const NEAR: usize = 5;
+pub(super) const NEAR: usize = 5;
 
 /// The signatures of a model's nodes; `inputs` and `outputs` are the model's in the order in which they correspond.
 pub(super) fn signatures(
@@ -171,15 +171,16 @@ pub(super) fn signatures(
         down.iter().zip(&up).map(|both| hash(&both)).collect()
     };
     let kind: Vec<u64> = nodes.iter().map(|node| hash(&(&node.row.kind, &node.row.domain))).collect();
-    let mut near = form.clone();
-    for _ in 0..NEAR {
-        near = (0..count).map(|at| hash(&(near[at], above(at, &near), below(at, &near)))).collect();
+    let mut near: Vec<Vec<u64>> = Vec::with_capacity(NEAR);
+    for edges in 0..NEAR {
+        let last = edges.checked_sub(1).map_or(&form, |edges| &near[edges]);
+        near.push((0..count).map(|at| hash(&(last[at], above(at, last), below(at, last)))).collect());
     }
     let place: Vec<u64> =
         nodes.iter().map(|node| hash(&(&node.row.op_type, &node.row.domain, &node.row.scope))).collect();
     let here = |level: &[u64]| level.iter().zip(&place).map(|both| hash(&both)).collect();
     Signatures {
-        here: [here(&own), here(&form), here(&near), here(&kind)],
+        here: [here(&own), here(&form), here(&near[NEAR - 1]), here(&kind)],
         whole: whole(&own),
         design: whole(&kind),
         own,
