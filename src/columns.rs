@@ -154,6 +154,8 @@ pub enum Needs {
     MemoryPlan,
     /// A device that the report is placed on.
     Device,
+    /// A measurement on this machine.
+    Latency,
     /// What is published of the model.
     Figures,
 }
@@ -290,7 +292,8 @@ pub fn all() -> Vec<Column> {
             "Median of the runs on this machine with tract, where --latency asks for it (docs/latency.md).",
             |of| of.report.latency.as_ref().map(|latency| latency.median_ms.into()),
         )
-        .summed(),
+        .summed()
+        .needing(Needs::Latency),
         guideline("G1"),
         guideline("G2"),
         guideline("G3"),

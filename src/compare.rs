@@ -166,10 +166,10 @@ pub fn compare(sources: &[Source], question: Question) -> Result<Comparison> {
     let measured = latencies.iter().flatten().find_map(|latency| latency.as_ref().ok());
     let mut columns = question.columns;
     for column in &mut columns {
-        column.place = match question.device {
-            Some(device) if column.needs == Needs::Device => device.title.clone(),
-            _ if column.key == "latency_ms" => measured.map(conditions).unwrap_or_default(),
-            _ => String::new(),
+        column.place = match column.needs {
+            Needs::Device => question.device.map(|device| device.title.clone()).unwrap_or_default(),
+            Needs::Latency => measured.map(conditions).unwrap_or_default(),
+            Needs::Report | Needs::MemoryPlan | Needs::Figures => String::new(),
         };
     }
     let asked = Asked {

@@ -9,25 +9,23 @@ use crate::dim::Dim;
 use crate::nearest::did_you_mean;
 use crate::quantity::{Kind, Quantity};
 
-/// What is measured, not counted.
-const MEASURED: &str = "latency_ms";
-
 /// The columns that budgets and limits can be on: numbers that are counted, of which less is better.
 pub fn gauges() -> Vec<Column> {
     let counted =
-        |column: &Column| column.better == Better::Lower && column.needs != Needs::Figures && column.key != MEASURED;
+        |column: &Column| column.better == Better::Lower && !matches!(column.needs, Needs::Figures | Needs::Latency);
     columns::all().into_iter().filter(counted).collect()
 }
 
 /// The gauge of this key, or why there is none.
 pub fn gauge<'g>(gauges: &'g [Column], key: &str) -> std::result::Result<&'g Column, String> {
     gauges.iter().find(|gauge| gauge.key == key).ok_or_else(|| {
-        if [MEASURED, "latency"].contains(&key) {
+        let column = columns::all().into_iter().find(|column| column.key == key);
+        if key == "latency" || column.as_ref().is_some_and(|column| column.needs == Needs::Latency) {
             return "a latency is limited by its ratio to another model's: \
                     write latency: {against: MODEL, most: 1.1} beside budget and limits"
                 .to_string();
         }
-        if columns::all().iter().any(|column| column.key == key) {
+        if column.is_some() {
             return format!("\"{key}\" cannot be limited: only what is counted and better where it is less can be");
         }
         let keys: Vec<&str> = gauges.iter().map(|gauge| &*gauge.key).collect();

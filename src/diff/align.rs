@@ -18,7 +18,7 @@ pub(crate) struct Alignment {
 /// widths or a neighbourhood is found again first is decided by what keeps more nodes and edges.
 pub(super) fn align(before: &Signatures, after: &Signatures) -> Alignment {
     let near_first = align_by(before, after, &[]);
-    let design_first = align_by(before, after, &[|of| &of.here[3]]);
+    let design_first = align_by(before, after, &[|of| &of.here.kind]);
     match design_first.kept(before, after) > near_first.kept(before, after) {
         true => design_first,
         false => near_first,
@@ -30,15 +30,15 @@ fn align_by(before: &Signatures, after: &Signatures, early: &[Level]) -> Alignme
     let spread = |alignment: &mut Alignment, levels: &[Level]| {
         levels.iter().for_each(|level| alignment.spread(before, after, *level));
     };
-    let alike: &[Level] = &[|of| &of.here[0], |of| &of.own, |of| &of.here[1], |of| &of.form];
+    let alike: &[Level] = &[|of| &of.here.own, |of| &of.own, |of| &of.here.form, |of| &of.form];
     spread(&mut alignment, alike);
     spread(&mut alignment, &[|of| &of.design]);
     spread(&mut alignment, early);
-    alignment.in_order(&before.here[2], &after.here[2]);
+    alignment.in_order(&before.here.near, &after.here.near);
     alignment.in_order(&before.near[NEAR - 1], &after.near[NEAR - 1]);
     spread(&mut alignment, alike);
-    spread(&mut alignment, &[|of| &of.here[3], |of| &of.kind]);
-    let rest: [Level; 5] = [|of| &of.here[1], |of| &of.form, |of| &of.place, |of| &of.kind, |of| &of.op];
+    spread(&mut alignment, &[|of| &of.here.kind, |of| &of.kind]);
+    let rest: [Level; 5] = [|of| &of.here.form, |of| &of.form, |of| &of.place, |of| &of.kind, |of| &of.op];
     for level in rest {
         alignment.in_order(level(before), level(after));
     }

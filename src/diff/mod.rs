@@ -138,11 +138,22 @@ pub fn diff(before: &Report, after: &Report) -> Diff {
             first[end] = order.0.iter().map(|at| old[end][*at].clone()).collect();
             second[end] = order.1.iter().map(|at| new[end][*at].clone()).collect();
         }
-        against(before, after, &first, &second)
+        (first, second)
     };
     let changed = |diff: &Diff| diff.changes.iter().map(|change| change.nodes.len()).sum::<usize>();
-    let others = [by([old.clone(), new.clone()]), by([types(before), types(after)])];
-    others.into_iter().fold(by_place, |best, other| if changed(&other) < changed(&best) { other } else { best })
+    let mut tried = vec![(old.clone(), new.clone())];
+    let mut best = by_place;
+    for ends in [by([old.clone(), new.clone()]), by([types(before), types(after)])] {
+        if tried.contains(&ends) {
+            continue;
+        }
+        let other = against(before, after, &ends.0, &ends.1);
+        if changed(&other) < changed(&best) {
+            best = other;
+        }
+        tried.push(ends);
+    }
+    best
 }
 
 /// The places in two lists in an order in which those of keys that are once in each stand beside each other, then the

@@ -34,8 +34,8 @@ pub(super) struct Signatures {
     pub(super) result: Vec<u64>,
     /// Operator type and module.
     pub(super) place: Vec<u64>,
-    /// `own`, `form`, `near` and `kind`, each with the place.
-    pub(super) here: [Vec<u64>; 4],
+    /// `own`, `form`, `near` and `kind` with the place.
+    pub(super) here: Here,
     /// Operator type with what tells its uses apart.
     pub(super) kind: Vec<u64>,
     /// Operator type.
@@ -48,6 +48,14 @@ pub(super) struct Signatures {
     pub(super) given: Vec<Vec<Option<usize>>>,
     /// Whether the order of a node's operands means nothing.
     pub(super) commutes: Vec<bool>,
+}
+
+/// Hashes of what a node is together with its operator type and module.
+pub(super) struct Here {
+    pub(super) own: Vec<u64>,
+    pub(super) form: Vec<u64>,
+    pub(super) near: Vec<u64>,
+    pub(super) kind: Vec<u64>,
 }
 
 /// What stands beside a node.
@@ -180,7 +188,7 @@ pub(super) fn signatures(
         nodes.iter().map(|node| hash(&(&node.row.op_type, &node.row.domain, &node.row.scope))).collect();
     let here = |level: &[u64]| level.iter().zip(&place).map(|both| hash(&both)).collect();
     Signatures {
-        here: [here(&own), here(&form), here(&near[NEAR - 1]), here(&kind)],
+        here: Here { own: here(&own), form: here(&form), near: here(&near[NEAR - 1]), kind: here(&kind) },
         whole: whole(&own),
         design: whole(&kind),
         own,
